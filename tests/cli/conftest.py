@@ -1,0 +1,85 @@
+"""Running the command: in this process for speed, or as the installed program."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vitequiv.cli.app import main
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+CAT, COFFEE = PHOTOS / "cat.png", PHOTOS / "coffee.png"
+# With warnings as errors the in-process runs would hide nothing; the installed program runs as users run it.
+PROGRAM = Path(sys.executable).parent / "vitequiv"
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+    def lines(self) -> list[dict]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def run(capfd, monkeypatch, tmp_path):
+    """Run `vitequiv ARGUMENTS` in this process, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*arguments: object, stdin: str = "") -> Finished:
+        monkeypatch.setattr(sys, "argv", ["vitequiv", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        assert "Traceback" not in captured.err + captured.out
+        return Finished(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """Run the installed program in a process of its own, in an empty directory."""
+
+    def installed(*arguments: object, **options) -> Finished:
+        done = subprocess.run(
+            [PROGRAM, *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            **options,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return installed
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder with four different small photos, cut from the two of the repository."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, path, box in (
+        ("a.png", CAT, (0, 0, 200, 200)),
+        ("b.jpg", CAT, (180, 60, 440, 300)),
+        ("c.png", COFFEE, (0, 0, 300, 260)),
+        ("d.JPG", COFFEE, (250, 100, 600, 400)),
+    ):
+        Image.open(path).convert("RGB").crop(box).save(folder / name)
+    (folder / "notes.txt").write_text("not an image")
+    return folder

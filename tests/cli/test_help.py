@@ -1,0 +1,47 @@
+"""Help is quick and asks nothing of torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from vitequiv._version import __version__
+
+HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["match", "--help"], ["models", "--help"], ["models", "list"], ["--version"]]
+)
+def test_nothing_heavy_is_imported(arguments, tmp_path):
+    code = (
+        "import sys\nfrom vitequiv.cli.app import main\n"
+        f"sys.argv = ['vitequiv', *{arguments}]\n"
+        f"try:\n    main()\nexcept SystemExit as e:\n    print(sorted({HEAVY} & set(sys.modules)), e.code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] in {"[] 0", "[] None"}, done.stdout
+
+
+def test_help_takes_less_than_half_a_second(installed):
+    seconds = []
+    for _ in range(5):  # the best of five: other work on the machine only ever adds
+        began = time.perf_counter()
+        done = installed("--help")
+        seconds.append(time.perf_counter() - began)
+        assert done.code == 0
+        assert "match" in done.out
+    assert min(seconds) < 0.5
+
+
+def test_version(installed):
+    assert installed("--version").out == f"vitequiv {__version__}\n"
+
+
+def test_no_arguments_show_the_help(run):
+    done = run()
+    assert "Usage" in done.out
+    assert done.code == 2

@@ -1,0 +1,56 @@
+"""Measure the equivalence structure of image encoders' embedding spaces.
+
+The public API; each name is imported on first use, so that `import vitequiv` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vitequiv._version import __version__
+
+if TYPE_CHECKING:
+    from vitequiv.encoders.base import Encoder
+    from vitequiv.encoders.families import EncoderFamily, Readout
+    from vitequiv.encoders.load import load_encoder
+    from vitequiv.errors import VitequivError
+    from vitequiv.images.decode import load_image
+    from vitequiv.matching.api import match
+    from vitequiv.results.match import MatchResult
+    from vitequiv.results.status import Status
+
+_HOMES = {
+    "Encoder": "vitequiv.encoders.base",
+    "EncoderFamily": "vitequiv.encoders.families",
+    "MatchResult": "vitequiv.results.match",
+    "Readout": "vitequiv.encoders.families",
+    "Status": "vitequiv.results.status",
+    "VitequivError": "vitequiv.errors",
+    "load_encoder": "vitequiv.encoders.load",
+    "load_image": "vitequiv.images.decode",
+    "match": "vitequiv.matching.api",
+}
+
+__all__ = [
+    "Encoder",
+    "EncoderFamily",
+    "MatchResult",
+    "Readout",
+    "Status",
+    "VitequivError",
+    "__version__",
+    "load_encoder",
+    "load_image",
+    "match",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""`python -m vitequiv`."""
+
+from vitequiv.cli.app import main
+
+main()

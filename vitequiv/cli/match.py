@@ -1,0 +1,172 @@
+"""`vitequiv match`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vitequiv.cli import options
+from vitequiv.cli.config import settings_of
+from vitequiv.cli.progress import match_progress
+from vitequiv.cli.render import Column, Renderer, print_note
+from vitequiv.encoders.spec import DEFAULT_SPEC
+from vitequiv.errors import ExitCode, UsageError
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, Init, SolverName
+from vitequiv.results.envelope import Envelope
+from vitequiv.results.settings import Setting, Source
+from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.worklist import Pair, pairs_from_csv, pairs_from_noise, pairs_from_paths
+
+VERB = "match"
+PANEL = "Match"
+
+
+def _column(heading: str, group: str, name: str, form: str) -> Column:
+    def show(envelope: Envelope) -> str:
+        value = ((envelope.result or {}).get(group) or {}).get(name)
+        return "-" if value is None else format(value, form)
+
+    return heading, show
+
+
+COLUMNS: tuple[Column, ...] = (
+    _column("cosine before", "cosine", "initial", ".4f"),
+    _column("saved", "cosine", "saved", ".4f"),
+    _column("L2", "perturbation", "l2", ".3f"),
+    _column("mean (levels)", "perturbation", "mean_abs_8bit", ".2f"),
+    _column("PSNR (dB)", "perturbation", "psnr_db", ".1f"),
+    ("passes", lambda envelope: str(envelope.cost.passes)),
+)
+
+
+def match(
+    context: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE... TARGET",
+            help="Images to change (files, folders, patterns, or - for names on standard input), then the image whose "
+            "embedding they are to share.",
+            show_default=False,
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV with the columns source,target[,name] in place of names.", rich_help_panel=PANEL
+        ),
+    ] = None,
+    init: Annotated[
+        Init,
+        typer.Option(help="Start at the source, or at noise: then every name is a target.", rich_help_panel=PANEL),
+    ] = Init.SOURCE,
+    solver: Annotated[
+        SolverName, typer.Option(help="How to move; gd is the paper's.", rich_help_panel=PANEL)
+    ] = SolverName.POLYAK,
+    step_size: Annotated[
+        float | None,
+        typer.Option(
+            help="gd (default 0.001), adam (0.002): on pixels in [0, 1]; polyak, lbfgs (1): a factor on their step.",
+            show_default=False,
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    cosine: Annotated[
+        float, typer.Option(help="Cosine similarity to reach, in (-1, 1].", rich_help_panel=PANEL)
+    ] = DEFAULT_COSINE,
+    residual: Annotated[
+        float | None,
+        typer.Option(help="Relative distance to reach too; above 0.", show_default=False, rich_help_panel=PANEL),
+    ] = None,
+    max_passes: Annotated[
+        int, typer.Option(min=1, help="Forward and backward passes allowed an image.", rich_help_panel=PANEL)
+    ] = DEFAULT_MAX_PASSES,
+    model: options.Model = DEFAULT_SPEC,
+    readout: options.Readout = None,
+    device: options.Device = "auto",
+    dtype: options.Precision = options.DType.FLOAT32,
+    out: options.Out = Path("vitequiv-out"),
+    output_format: options.OutputFormat = options.Format.HUMAN,
+    quiet: options.Quiet = False,
+    overwrite: options.Overwrite = False,
+    seed: options.Seed = 0,
+    batch_size: options.BatchSize = 8,
+    config: options.Config = None,
+) -> None:
+    """Change images invisibly until they share a target's embedding."""
+    del config  # read by its callback, before the other options
+    given: dict[str, Any] = {
+        "init": init,
+        "solver": solver,
+        "step_size": step_size,
+        "cosine": cosine,
+        "residual": residual,
+        "max_passes": max_passes,
+        "model": model,
+        "readout": readout,
+        "device": device,
+        "dtype": dtype,
+        "seed": seed,
+        "batch_size": batch_size,
+    }
+    settings = settings_of(context, given)
+    _check_ranges(cosine, residual, step_size)
+    todo = _worklist(paths or [], pairs, init, quiet)
+    directory = RunDirectory(out, VERB)
+    directory.prepare((pair.name for pair in todo), overwrite)
+    if settings["model"].source is Source.DEFAULT and not quiet:
+        print_note(
+            f"No --model given: using {DEFAULT_SPEC}, a small model that comes with vitequiv. "
+            "Pretrained choices: clip, beit, swin, deit, vitmae, vitmsn, timm:NAME, hf:REPO_OR_DIR."
+        )
+
+    # Imported here, so that help and usage errors do not wait for torch.
+    import torch
+
+    from vitequiv.encoders.load import load_encoder
+    from vitequiv.matching.goal import Goal
+    from vitequiv.matching.solvers import make_solver
+    from vitequiv.runs.context import describe_run
+    from vitequiv.runs.match import MatchPlan, run_matches
+
+    encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
+    step_rule = make_solver(solver, step_size)
+    settings["step_size"] = Setting(step_rule.step_size, settings["step_size"].source)
+    plan = MatchPlan(step_rule, Goal(cosine, residual, max_passes), batch_size, seed)
+    run = describe_run(VERB, encoder, settings, seed)
+
+    renderer = Renderer(output_format, COLUMNS)
+    with match_progress(len(todo), batch_size, quiet) as observe:
+        for envelope in run_matches(encoder, todo, plan, run, directory, observe):
+            renderer.item(envelope)
+    renderer.finish(str(out))
+    if not renderer.all_converged:
+        raise typer.Exit(ExitCode.ITEM_FAILED)
+
+
+def _worklist(paths: list[str], pairs: Path | None, init: Init, quiet: bool) -> list[Pair]:
+    """Find the pairs that the command line names."""
+    if pairs is not None:
+        if paths:
+            raise UsageError("Give either --pairs or SOURCE... TARGET, not both.")
+        if init is Init.NOISE:
+            raise UsageError("--init noise has no sources: name the targets instead of --pairs.")
+        return pairs_from_csv(pairs)
+    if init is Init.NOISE:
+        return pairs_from_noise(paths, sys.stdin)
+    found, notes = pairs_from_paths(paths, sys.stdin)
+    for note in notes if not quiet else ():
+        print_note(note)
+    return found
+
+
+def _check_ranges(cosine: float, residual: float | None, step_size: float | None) -> None:
+    """Refuse what no match can be asked for, before anything is loaded."""
+    if not -1 < cosine <= 1:
+        raise UsageError(f"--cosine must be above -1 and at most 1, got {cosine:g}.")
+    for name, value in (("--residual", residual), ("--step-size", step_size)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} must be a number above 0, got {value:g}.")

@@ -1,0 +1,1 @@
+"""What an encoder is, how a spec becomes one, and the built-in adapters."""

@@ -1,0 +1,18 @@
+"""The built-in families, registered through the same hook as a third party's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vitequiv.encoders.adapters import beit, clip, deit, hf, swin, timm, tiny_clip, vitmae, vitmsn
+from vitequiv.encoders.families import EncoderFamily
+from vitequiv.encoders.hookspecs import hookimpl
+
+FAMILIES = tuple(module.FAMILY for module in (tiny_clip, clip, beit, swin, deit, vitmae, vitmsn, timm, hf))
+
+
+@hookimpl
+def vitequiv_register_encoders(register: Callable[[EncoderFamily], None]) -> None:
+    """Register the built-in families."""
+    for family in FAMILIES:
+        register(family)

@@ -1,0 +1,50 @@
+"""Instantiating one class of transformers from a directory, with every weight accounted for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitequiv.encoders.checkpoints.quiet import loading
+from vitequiv.encoders.huggingface.recipe import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load_architecture(
+    architecture: Architecture, directory: Path, config: Any, spec: str
+) -> tuple[nn.Module, frozenset[str]]:
+    """Load a class of transformers from a directory.
+
+    Attention is "sdpa" where the class has it: "eager" computes its softmax in float32 whatever the dtype, which would
+    spoil float64.
+
+    Args:
+        architecture: The class, and arguments of its constructor.
+        directory: The checkpoint's directory.
+        config: Its configuration.
+        spec: The encoder spec, for messages.
+
+    Returns:
+        The model in float32, and the names of the parameters that the checkpoint lacks and that are therefore random.
+
+    Raises:
+        ModelError: If transformers cannot load it.
+    """
+    import torch
+    import transformers
+
+    with loading(f"The checkpoint of {spec}"):
+        model_class = getattr(transformers, architecture.name)
+        attention = {"attn_implementation": "sdpa"} if getattr(model_class, "_supports_sdpa", False) else {}
+        model, info = model_class.from_pretrained(
+            directory,
+            config=config,
+            local_files_only=True,
+            output_loading_info=True,
+            dtype=torch.float32,  # the default is the dtype of the file
+            **attention,
+            **dict(architecture.options),
+        )
+    return model, frozenset(info["missing_keys"])

@@ -1,0 +1,124 @@
+"""A checkpoint's own image processor as a `Preprocessing`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vitequiv.encoders.checkpoints.quiet import loading
+from vitequiv.encoders.checkpoints.verify import verify_preprocessing
+from vitequiv.errors import ModelError
+from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+
+
+def has_processor(directory: Path) -> bool:
+    """Returns whether a checkpoint's directory comes with image processor settings."""
+    return any((directory / name).is_file() for name in PROCESSOR_FILES)
+
+
+def read_processor(directory: Path, spec: str) -> Preprocessing:
+    """Read the processor settings of a directory and check our description of them against the processor itself.
+
+    The settings are those of the processor object on its Pillow backend, so a file that leaves some out gets its own
+    class's defaults, as in transformers.
+
+    Args:
+        directory: The checkpoint's directory.
+        spec: The encoder spec, for messages.
+
+    Returns:
+        The preprocessing.
+
+    Raises:
+        ModelError: If the settings cannot be read, or ask for something a `Preprocessing` cannot express.
+    """
+    from transformers import AutoImageProcessor
+
+    with loading(f"The image processor of {spec}"):
+        processor = AutoImageProcessor.from_pretrained(
+            directory, backend="pil", local_files_only=True, trust_remote_code=False
+        )
+    name = type(processor).__name__.removesuffix("Pil")
+    preprocessing = _describe(processor, spec)
+
+    def official(image: Image.Image) -> NDArray[np.float32]:
+        with loading(f"The image processor {name} of {spec}"):
+            pixels: NDArray[np.float32] = np.asarray(processor(images=image, return_tensors="np")["pixel_values"][0])
+        return pixels
+
+    verify_preprocessing(preprocessing, official, name, spec)
+    return preprocessing
+
+
+def _describe(processor: Any, spec: str) -> Preprocessing:
+    def refuse(setting: str, remedy: str) -> ModelError:
+        return ModelError(
+            f"The image processor of {spec} asks for {setting}, which vitequiv cannot reproduce: {remedy}."
+        )
+
+    def get(name: str) -> Any:
+        return getattr(processor, name, None)
+
+    if get("do_pad"):
+        raise refuse(f"do_pad with pad_size {get('pad_size')}", "set do_pad to false in preprocessor_config.json")
+    if not get("do_rescale"):
+        raise refuse("do_rescale false", "only pixels scaled to [0, 1] are supported")
+    if not math.isclose(get("rescale_factor"), 1 / 255, rel_tol=1e-6):
+        raise refuse(f"rescale_factor {get('rescale_factor')}", "only 1/255 is supported")
+
+    resize, crop = _resize(processor, refuse), None
+    if get("do_center_crop") and get("crop_size") is not None:
+        crop = Crop((_edge(get("crop_size"), "height"), _edge(get("crop_size"), "width")), Rounding.HF)
+    if resize is None and crop is None:
+        raise refuse("do_resize false without do_center_crop", "one of them must fix the input size")
+    crop_pct = get("crop_pct")
+    if crop_pct is not None and resize is not None and resize.mode is ResizeMode.SHORTEST and crop is None:
+        resize, crop = _convnext(resize, crop_pct)
+    if crop is None and resize is not None and resize.mode is not ResizeMode.SQUASH:
+        raise refuse(f"size {dict(get('size'))} without do_center_crop", "the input size would vary with the image")
+    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if get("do_normalize"):
+        mean, std = _three(get("image_mean")), _three(get("image_std"))
+    return Preprocessing(resize, crop, mean, std)
+
+
+def _resize(processor: Any, refuse: Any) -> Resize | None:
+    if not processor.do_resize:
+        return None
+    size = {key: value for key, value in dict(processor.size).items() if value is not None}
+    try:
+        resample = Filter.from_pillow(int(processor.resample))
+    except (TypeError, ValueError):
+        raise refuse(f"resample {processor.resample!r}", "only Pillow's filters 0 to 5 are supported") from None
+    if size.keys() == {"height", "width"}:
+        return Resize((int(size["height"]), int(size["width"])), ResizeMode.SQUASH, resample)
+    if size.keys() == {"shortest_edge"}:
+        return Resize((int(size["shortest_edge"]),) * 2, ResizeMode.SHORTEST, resample)
+    raise refuse(f"size {size}", "only height and width, or shortest_edge, are supported")
+
+
+def _convnext(resize: Resize, crop_pct: float) -> tuple[Resize, Crop | None]:
+    """ConvNeXt's rule: below 384 enlarge the resize by 1 / crop_pct and crop, from 384 on squash."""
+    edge = resize.size[0]
+    if edge >= 384:
+        return Resize((edge, edge), ResizeMode.SQUASH, resize.filter), None
+    return Resize((int(edge / crop_pct),) * 2, ResizeMode.SHORTEST, resize.filter), Crop((edge, edge), Rounding.HF)
+
+
+def _edge(size: Any, name: str) -> int:
+    return int(dict(size)[name])
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    sequence = [float(values)] * 3 if isinstance(values, (int, float)) else [float(value) for value in values]
+    first, second, third = sequence
+    return first, second, third

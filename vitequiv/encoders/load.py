@@ -1,0 +1,82 @@
+"""From a spec to a probed encoder."""
+
+from __future__ import annotations
+
+import torch
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.encoders.device import resolve_device
+from vitequiv.encoders.families import Readout
+from vitequiv.encoders.probe import probe
+from vitequiv.encoders.registry import Registry, load_registry
+from vitequiv.encoders.spec import DEFAULT_SPEC, parse_spec
+from vitequiv.encoders.weights import digest
+from vitequiv.errors import ModelError, UsageError
+
+DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+
+
+def load_encoder(
+    spec: str = DEFAULT_SPEC,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    readout: str | Readout | None = None,
+    registry: Registry | None = None,
+) -> Encoder:
+    """Load an encoder, freeze it and probe it once.
+
+    Args:
+        spec: `NAME[:CHECKPOINT]`, for example `tiny-clip`, `beit:DIR` or `timm:vit_base_patch16_224`.
+        device: `auto`, `cpu`, `cuda`, `cuda:I`, `mps`, or a torch device.
+        dtype: float32, float64, or bfloat16 (autocast; parameters stay float32).
+        readout: Which vector is the embedding: `cls`, `mean`, `pooler`, `projection`; None for the family's default.
+        registry: Where to look names up; by default the built-in families and the installed plugins.
+
+    Returns:
+        The encoder. Cost: 5 forwards and 1 vjp, on noise, for the probe.
+
+    Raises:
+        ModelError: If the name is unknown, the checkpoint cannot be had or fails the probe.
+        UsageError: If the device is not there or the family has no such readout.
+        ValueError: If the dtype is not one of the three.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(map(str, DTYPES))}, got {dtype}.")
+    parsed = parse_spec(spec)
+    family = (registry or load_registry()).get(parsed.name)
+    checkpoint = parsed.checkpoint or family.default_checkpoint
+    if checkpoint is None:
+        raise ModelError(
+            f"The model {family.name!r} has no default checkpoint: name one, as in {family.name}:NAME_OR_DIR."
+        )
+    chosen = _readout(readout, family.readouts, family.name)
+    where = resolve_device(device)
+
+    tower = family.load(checkpoint, chosen)
+    for module in tower.modules():
+        module.eval().requires_grad_(False)
+    weights_sha256 = digest(tower.module)
+    parameters = torch.float32 if dtype == torch.bfloat16 else dtype
+    for module in tower.modules():
+        module.to(where, parameters)
+    encoder = Encoder(
+        spec=str(parsed),
+        family=family.name,
+        checkpoint=checkpoint,
+        readout=tower.readout or chosen,
+        tower=tower,
+        embedding_dim=0,
+        device=where,
+        dtype=dtype,
+        weights_sha256=weights_sha256,
+    )
+    return probe(encoder)
+
+
+def _readout(wanted: str | Readout | None, offered: tuple[Readout, ...], name: str) -> Readout:
+    if wanted is None:
+        return offered[0]
+    if wanted not in {readout.value for readout in offered}:
+        raise UsageError(f"The model {name!r} has no readout {str(wanted)!r}: choose from {', '.join(offered)}.")
+    return Readout(wanted)

@@ -1,0 +1,96 @@
+"""Architectures and weight tags of open_clip."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from vitequiv.encoders.checkpoints.source import Wanted, fetch
+from vitequiv.errors import ModelError
+
+SAFE_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
+TORCH_NAMES = ("open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth", "pytorch_model.bin")
+"""Names open_clip's repositories give their weights, best first."""
+
+WANTED = Wanted(
+    weights=(SAFE_NAMES[:1], SAFE_NAMES[1:], TORCH_NAMES),
+    others=("open_clip_config.json", "tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "*.model"),
+)
+
+
+def parse_name(checkpoint: str, spec: str) -> tuple[str, str]:
+    """Split `ARCH/TAG` and check that open_clip has both.
+
+    Args:
+        checkpoint: What the user typed after `clip:`.
+        spec: The encoder spec, for messages.
+
+    Returns:
+        The architecture and the tag.
+
+    Raises:
+        ModelError: If either is unknown (near matches are named), the tag is missing, or the weights were trained with
+            another activation than the architecture has.
+    """
+    import open_clip
+
+    architectures = open_clip.list_models()
+    architecture, _, tag = checkpoint.rpartition("/")
+    if checkpoint.replace("/", "-") in architectures:  # also OpenAI's way to write them, ViT-B/32
+        architecture, tag = checkpoint.replace("/", "-"), ""
+    if architecture not in architectures:
+        near = difflib.get_close_matches(architecture or checkpoint, architectures, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see open_clip.list_models()."
+        raise ModelError(f"open_clip has no architecture {architecture or checkpoint!r} ({spec}): {hint}")
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if not tags:
+        raise ModelError(f"open_clip has no weights for {architecture} ({spec}): use clip:local-dir:DIR for your own.")
+    if not tag:
+        raise ModelError(
+            f"Say which weights of {architecture}, as in clip:{architecture}/{tags[0]}: {', '.join(tags)}."
+        )
+    tag = tag.lower().replace("-", "_")  # as open_clip compares them
+    if tag not in tags:
+        near = difflib.get_close_matches(tag, tags, n=3, cutoff=0.4) or tags
+        raise ModelError(f"open_clip has no weights {tag!r} for {architecture} ({spec}): try {' or '.join(near)}.")
+    _check_activation(architecture, tag, spec)
+    return architecture, tag
+
+
+def _check_activation(architecture: str, tag: str, spec: str) -> None:
+    """Refuse weights trained with QuickGELU in a network with GELU; open_clip only warns, and the embeddings differ."""
+    import open_clip
+
+    quick = f"{architecture}-quickgelu"
+    config = open_clip.get_model_config(architecture) or {}
+    trained_quick = open_clip.get_pretrained_cfg(architecture, tag).get("quick_gelu", False)
+    if trained_quick and not config.get("quick_gelu", False) and tag in open_clip.list_pretrained_tags_by_model(quick):
+        raise ModelError(f"The weights of {spec} were trained with QuickGELU: use clip:{quick}/{tag}.")
+
+
+def weight_file(architecture: str, tag: str, spec: str) -> Path:
+    """Bring the weights of a tag here; unlike open_clip's own download this does not retry where there is no network.
+
+    Args:
+        architecture: The architecture.
+        tag: Its tag.
+        spec: The encoder spec, for messages.
+
+    Returns:
+        The file.
+
+    Raises:
+        ModelError: If it cannot be had.
+    """
+    import open_clip
+
+    repo, _, filename = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "").rpartition("/")
+    if not repo:
+        raise ModelError(f"open_clip does not say where on the hub the weights of {spec} are: use clip:local-dir:DIR.")
+    safe = (str(Path(filename).with_suffix(".safetensors")),) if filename else SAFE_NAMES[:2]
+    torch_names = (filename,) if filename else TORCH_NAMES[:1]
+    directory: Path = fetch(repo, spec, Wanted(weights=(safe, torch_names)))
+    for name in (*safe, *torch_names):
+        if (directory / name).is_file():
+            return directory / name
+    raise ModelError(f"The hub repository {repo} of {spec} has none of {', '.join((*safe, *torch_names))}.")

@@ -1,0 +1,33 @@
+"""The module of the image half of an open_clip model."""
+
+# ruff: noqa: TID253 - reached only once a model is wanted
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class VisualTower(nn.Module):
+    """Normalised images to their projections, not normalised: `encode_image(x, normalize=False)` without the text half.
+
+    Args:
+        model: The open_clip model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.visual: nn.Module = model.visual
+
+    def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, n)
+        """Embed images.
+
+        Args:
+            pixels: Normalised images (B, 3, H, W).
+
+        Returns:
+            Embeddings (B, n).
+        """
+        output = self.visual(pixels)
+        features: Tensor = output[0] if isinstance(output, tuple) else output  # CoCa returns its tokens as well
+        return features

@@ -1,0 +1,67 @@
+"""One look at each encoder before it is trusted: is it deterministic, per image and differentiable?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.errors import ModelError
+
+BATCH_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9, torch.bfloat16: 5e-2}
+"""Largest relative difference of an image's embedding alone and in a batch: other summation orders, no more."""
+
+
+def probe(encoder: Encoder) -> Encoder:
+    """Check an encoder and fill in its embedding dimension.
+
+    Args:
+        encoder: A loaded encoder; its `embedding_dim` is not looked at.
+
+    Returns:
+        The encoder with `embedding_dim` as measured. Cost: 5 forwards and 1 vjp.
+
+    Raises:
+        ModelError: If two forwards differ, an image's embedding depends on its batch, or an embedding or gradient is
+            not finite, or the gradient is zero; the failed check is named.
+    """
+    height, width = encoder.input_size
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand((2, 3, height, width), generator=generator, dtype=encoder.pixel_dtype).to(encoder.device)
+    first = pixels[:1].clone().requires_grad_()
+    try:
+        embedding = encoder.embed(first)
+        with torch.no_grad():
+            again, batched = encoder.embed(pixels[:1]), encoder.embed(pixels)
+            second = encoder.embed(pixels[1:])
+        _check(encoder, "shape", embedding.ndim == 2 and embedding.shape[0] == 1, "must return (B, n)")
+        (gradient,) = torch.autograd.grad(embedding.square().sum(), first)
+    except RuntimeError as error:
+        raise ModelError(
+            f"The model {encoder.spec} cannot be run on its own input size: {_first_line(error)}"
+        ) from error
+    _check(encoder, "finite embedding", bool(batched.isfinite().all()), "gave NaN or infinity on plain noise")
+    _check(encoder, "determinism", torch.equal(embedding.detach(), again), "gave two results for one image")
+    alone = torch.cat([again, second])
+    tolerance = BATCH_TOLERANCE[encoder.dtype]
+    _check(encoder, "batching", _relative(batched, alone) < tolerance, "mixes the images of a batch")
+    usable = bool(gradient.isfinite().all()) and bool(gradient.any())
+    _check(encoder, "gradient", usable, "has no finite, nonzero gradient with respect to the pixels")
+    return replace(encoder, embedding_dim=int(embedding.shape[1]))
+
+
+def _check(encoder: Encoder, name: str, passed: bool, fault: str) -> None:
+    if not passed:
+        raise ModelError(
+            f"The model {encoder.spec} failed the load-time check of {name}: it {fault}; it cannot be measured."
+        )
+
+
+def _relative(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

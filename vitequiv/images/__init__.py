@@ -1,0 +1,1 @@
+"""Decoding, exact and differentiable preprocessing, the canvas, and atomic saving of images."""

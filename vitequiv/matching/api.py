@@ -1,0 +1,137 @@
+"""`vitequiv.match`: pixel batches in, a list of results out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.images.lattice import quantise
+from vitequiv.matching.goal import Goal
+from vitequiv.matching.loop import Observer, Run, minimise
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, SolverName
+from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.matching.solver import Solver
+from vitequiv.matching.solvers import make_solver
+from vitequiv.results.cost import Cost
+from vitequiv.results.match import MatchResult, Measured, Perturbation
+from vitequiv.results.memory import peak_memory_mb
+from vitequiv.results.status import Status
+
+
+def match(
+    encoder: Encoder,
+    sources: Tensor,
+    targets: Tensor,
+    *,
+    solver: str | Solver = SolverName.POLYAK,
+    step_size: float | None = None,
+    cosine: float | None = DEFAULT_COSINE,
+    residual: float | None = None,
+    max_passes: int = DEFAULT_MAX_PASSES,
+    on_lattice: bool = True,
+    observe: Observer | None = None,
+) -> list[MatchResult]:
+    """Change each source until it shares its target's embedding (paper, Eq. 3 and 4).
+
+    All pairs are optimised as one batch, each ending by itself.
+
+    Args:
+        encoder: The encoder, from `load_encoder`.
+        sources: Where to start, (B, 3, H, W) in [0, 1] at the encoder's input size; one (3, H, W) serves all targets.
+        targets: Images whose embeddings to match, likewise; one serves all sources.
+        solver: `polyak`, `gd`, `adam`, `lbfgs`, or any object that keeps the `Solver` protocol.
+        step_size: The named solver's step size; None for its default.
+        cosine: Cosine similarity to reach, in (-1, 1]; None if only the residual counts.
+        residual: Relative residual |f(x) - t| / |t| to come down to; None if only the cosine counts.
+        max_passes: Passes allowed an image.
+        on_lattice: Whether the goal must hold after rounding to 8 bits too.
+        observe: Called with the progress after each evaluation.
+
+    Returns:
+        A result a pair, in order; its `cost` leaves out the one forward for the target's own embedding.
+
+    Raises:
+        ValueError: If a shape, a range or an option's value is not as described.
+    """
+    goal = Goal(cosine=cosine, residual=residual, max_passes=max_passes, on_lattice=on_lattice)
+    if isinstance(solver, str):
+        solver = make_solver(solver, step_size)
+    elif step_size is not None:
+        raise ValueError("step_size goes with a solver's name: set it on the solver object instead.")
+    start, target_pixels = _pair(_batch(encoder, sources, "sources"), _batch(encoder, targets, "targets"))
+    with torch.no_grad():
+        target = encoder.embed(target_pixels)
+    runs = minimise(encoder.embed, start, target, solver, goal, observe)
+    return [_result(run, x, t, encoder.device) for run, x, t in zip(runs, start, target, strict=True)]
+
+
+def _batch(encoder: Encoder, pixels: Tensor, name: str) -> Tensor:
+    """Check pixels and bring them to the encoder's device and dtype."""
+    batch = pixels[None] if pixels.ndim == 3 else pixels
+    expected = (3, *encoder.input_size)
+    if batch.ndim != 4 or tuple(batch.shape[1:]) != expected or not batch.is_floating_point():
+        raise ValueError(
+            f"{name} must be floating point of shape (B, {', '.join(map(str, expected))}), got {pixels.dtype} of shape "
+            f"{tuple(pixels.shape)}: make them with encoder.preprocess(image) and torch.stack."
+        )
+    if not bool(((batch >= 0) & (batch <= 1)).all()):
+        raise ValueError(f"{name} must lie in [0, 1] and hold no NaN, got {batch.min():.3g} to {batch.max():.3g}.")
+    return batch.detach().to(encoder.device, encoder.pixel_dtype)
+
+
+def _pair(sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Let one image serve all on the other side."""
+    count = max(len(sources), len(targets))
+    if {len(sources), len(targets)} - {1, count}:
+        raise ValueError(
+            f"There are {len(sources)} sources and {len(targets)} targets: "
+            "give as many of one as of the other, or a single one."
+        )
+    return tuple(side.expand(count, -1, -1, -1).clone() for side in (sources, targets))  # type: ignore[return-value]
+
+
+def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> MatchResult:
+    status = run.status or Status.FAILED
+    final = run.embedding
+    first = run.trajectory[0] if run.trajectory else None
+    residual = relative_residual((final - target)[None], target[None]).item()
+    initial_residual = math.sqrt(2 * first.loss) / target.double().norm().item() if first else math.nan
+    untouched = status is Status.CONVERGED and torch.equal(run.pixels, start)
+    return MatchResult(
+        status=status,
+        message="The images match already: nothing had to change." if untouched else status.sentence,
+        target=target,
+        start=start,
+        pixels=run.pixels,
+        cosine=Measured(first.cosine if first else math.nan, cosine_similarity(final[None], target[None]).item()),
+        relative_residual=Measured(initial_residual, residual),
+        perturbation=measure_perturbation(start, run.pixels),
+        trajectory=tuple(run.trajectory),
+        cost=Cost(run.forwards, run.vjps, 0, run.seconds, peak_memory_mb(device)),
+    )
+
+
+def measure_perturbation(start: Tensor, pixels: Tensor) -> Perturbation:
+    """Measure a change of pixels.
+
+    Args:
+        start: (3, H, W) in [0, 1].
+        pixels: The same shape.
+
+    Returns:
+        Norms of the change, in [0, 1] and in 8-bit levels (both images rounded).
+    """
+    change = (pixels - start).double()
+    levels = ((quantise(pixels) - quantise(start)).double() * 255).round()
+    mean_square = levels.square().mean().item()
+    return Perturbation(
+        l2=change.norm().item(),
+        mean_abs=change.abs().mean().item(),
+        linf=change.abs().max().item(),
+        mean_abs_8bit=levels.abs().mean().item(),
+        linf_8bit=int(levels.abs().max().item()),
+        psnr_db=10 * math.log10(255**2 / mean_square) if mean_square else math.inf,
+    )

@@ -1,0 +1,45 @@
+"""The embedding at a batch of points, with its graph, so that solvers can pull cotangents back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Embed = Callable[[Tensor], Tensor]
+"""Pixels (B, 3, H, W) to embeddings (B, n), differentiable, each row a function of its own image alone."""
+
+
+class Linearisation:
+    """f and J^T at a batch of points. Cost: one forward an image, on creation.
+
+    Args:
+        embed: The map from pixels to embeddings.
+        pixels: The points, (B, 3, H, W).
+
+    Attributes:
+        pixels: The points, detached.
+        embedding: f(x), (B, n), detached.
+        vjps: Products asked for so far, an image.
+    """
+
+    def __init__(self, embed: Embed, pixels: Tensor) -> None:
+        self.pixels = pixels.detach()
+        self._leaf = self.pixels.clone().requires_grad_()
+        self._graph = embed(self._leaf)
+        self.embedding = self._graph.detach()
+        self.vjps = 0
+
+    def pullback(self, cotangent: Tensor) -> Tensor:
+        """J^T applied to a cotangent an image. Cost: one vjp an image.
+
+        Args:
+            cotangent: (B, n).
+
+        Returns:
+            (B, 3, H, W). Can be called more than once.
+        """
+        self.vjps += 1
+        (product,) = torch.autograd.grad(self._graph, self._leaf, cotangent.to(self._graph.dtype), retain_graph=True)
+        return product

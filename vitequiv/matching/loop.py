@@ -1,0 +1,178 @@
+"""The one loop that every solver runs in: evaluation, goal, budget, best point, status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vitequiv.images.lattice import quantise
+from vitequiv.matching.box import project
+from vitequiv.matching.goal import Goal
+from vitequiv.matching.linearisation import Embed, Linearisation
+from vitequiv.matching.objective import cosine_similarity, squared_distance
+from vitequiv.matching.solver import Solver, select
+from vitequiv.results.match import TrajectoryRow
+from vitequiv.results.status import Status
+
+PATIENCE = 100
+"""Evaluations without progress after which an image is called stalled."""
+PROGRESS = 1e-3
+"""Relative fall of the best loss that counts as progress."""
+SAVING_MARGIN = 1e-3
+"""Relative margin on the rounded image: embedded alone, after saving, it sums in another order than in its batch."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What an observer is told after each evaluation of the batch.
+
+    Args:
+        passes: Passes spent by each image that is still going.
+        max_passes: Passes allowed an image.
+        active: Images still going.
+        ended: Images that have ended.
+        loss: Median loss of those evaluated.
+        cosine: Their median cosine.
+    """
+
+    passes: int
+    max_passes: int
+    active: int
+    ended: int
+    loss: float
+    cosine: float
+
+
+Observer = Callable[[Progress], None]
+
+
+@dataclass(eq=False)
+class Run:
+    """One image's way through the loop.
+
+    Args:
+        pixels: The best point so far, (3, H, W).
+        embedding: f there, (n,).
+        loss: The loss there; infinite before the first evaluation.
+        status: How it ended; None while it goes on.
+        forwards: Evaluations so far.
+        vjps: Products with J^T so far.
+        idle: Evaluations since the last progress.
+        seconds: Time from the batch's start to its end.
+        trajectory: A row an evaluation.
+    """
+
+    pixels: Tensor
+    embedding: Tensor
+    loss: float = float("inf")
+    status: Status | None = None
+    forwards: int = 0
+    vjps: int = 0
+    idle: int = 0
+    seconds: float = 0.0
+    trajectory: list[TrajectoryRow] = field(default_factory=list)
+
+    @property
+    def passes(self) -> int:
+        """Passes spent so far."""
+        return self.forwards + self.vjps
+
+
+def minimise(
+    embed: Embed, start: Tensor, target: Tensor, solver: Solver, goal: Goal, observe: Observer | None = None
+) -> list[Run]:
+    """Move images until their embeddings match their targets.
+
+    Every image ends by itself: it converges, runs out of passes, stalls, or is not finite; the others go on without it.
+
+    Args:
+        embed: The map from pixels to embeddings.
+        start: Starting points (B, 3, H, W) in [0, 1].
+        target: Embeddings to match (B, n).
+        solver: The step rule.
+        goal: When to stop.
+        observe: Told of the progress after each evaluation.
+
+    Returns:
+        A run an image, in order. Its point is the one that met the goal, else the one of least loss; always in the box.
+    """
+    began = time.perf_counter()
+    everyone = [Run(pixels=x, embedding=torch.full_like(t, torch.nan)) for x, t in zip(start, target, strict=True)]
+    runs, pixels, state = everyone, project(start), solver.init(start)
+    while runs:
+        point = Linearisation(embed, pixels)
+        _evaluate(runs, point, start, target)
+        for run, met in zip(runs, _met(embed, point, target, goal, runs), strict=True):
+            run.status = Status.CONVERGED if met else run.status or _given_up(run, goal)
+        if observe:
+            observe(_progress(runs, goal, len(everyone)))
+        going = torch.tensor([run.status is None for run in runs], device=pixels.device)
+        if going.any():
+            proposed, state = solver.step(state, point, point.embedding - target)
+            proposed = project(proposed)
+            stuck = (proposed == pixels).flatten(1).all(1)
+            for run, is_stuck in zip(runs, stuck.tolist(), strict=True):
+                if run.status is None:
+                    run.vjps += point.vjps
+                    run.status = Status.STALLED if is_stuck else None
+            pixels, going = proposed, going & ~stuck
+        for run in runs:
+            if run.status is not None:
+                run.seconds = time.perf_counter() - began
+        runs = [run for run in runs if run.status is None]
+        pixels, start, target, state = pixels[going], start[going], target[going], select(state, going)
+    return everyone
+
+
+def _evaluate(runs: list[Run], point: Linearisation, start: Tensor, target: Tensor) -> None:
+    """Book one evaluation of each image: trajectory, best point, and whether it is finite at all."""
+    residual = point.embedding - target
+    losses = squared_distance(residual).tolist()
+    cosines = cosine_similarity(point.embedding, target).tolist()
+    moved = (point.pixels - start).abs().double().flatten(1).mean(1).tolist()
+    finite = (residual.isfinite().all(1) & point.pixels.isfinite().flatten(1).all(1)).tolist()
+    for i, run in enumerate(runs):
+        run.forwards += 1
+        if not finite[i]:
+            run.status = Status.NON_FINITE
+            continue
+        run.trajectory.append(TrajectoryRow(run.passes, losses[i], cosines[i], moved[i]))
+        run.idle = 0 if losses[i] < (1 - PROGRESS) * run.loss else run.idle + 1
+        if losses[i] < run.loss:
+            run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.embedding[i].clone()
+
+
+def _met(embed: Embed, point: Linearisation, target: Tensor, goal: Goal, runs: list[Run]) -> list[bool]:
+    """Which images are done; where the goal counts for the 8-bit image, that one is embedded too."""
+    met = goal.met(point.embedding, target)
+    if goal.on_lattice and met.any():
+        candidates = met.nonzero()[:, 0]
+        with torch.no_grad():
+            rounded = embed(quantise(point.pixels[candidates]))
+        met[candidates] = goal.met(rounded, target[candidates], SAVING_MARGIN)
+        for i in candidates.tolist():
+            runs[i].forwards += 1
+    for i in met.nonzero()[:, 0].tolist():
+        runs[i].pixels, runs[i].embedding = point.pixels[i].clone(), point.embedding[i].clone()
+    return [bool(m) for m in met.tolist()]
+
+
+def _given_up(run: Run, goal: Goal) -> Status | None:
+    # The next step is a vjp here and a forward there, and perhaps one more for the rounded image.
+    if run.passes + 2 + goal.on_lattice > goal.max_passes:
+        return Status.BUDGET_EXHAUSTED
+    return Status.STALLED if run.idle >= PATIENCE else None
+
+
+def _progress(runs: list[Run], goal: Goal, total: int) -> Progress:
+    rows = [run.trajectory[-1] for run in runs if run.trajectory]
+    active = sum(run.status is None for run in runs)
+    loss, cosine = (
+        torch.tensor([getattr(row, name) for row in rows] or [torch.nan], dtype=torch.float64).median().item()
+        for name in ("loss", "cosine")
+    )
+    return Progress(max((run.passes for run in runs), default=0), goal.max_passes, active, total - active, loss, cosine)

@@ -1,0 +1,47 @@
+"""The objective of embedding matching and the measures of success."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def squared_distance(residual: Tensor) -> Tensor:
+    """Half the squared distance to the target (paper, Eq. 3).
+
+    Args:
+        residual: f(x) - f(x_tg), (B, n).
+
+    Returns:
+        Losses (B,), float64. Its cotangent is the residual itself, so its gradient is J^T residual (Eq. 4).
+    """
+    return residual.double().square().sum(1) / 2
+
+
+def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of the angle between rows, in float64.
+
+    Args:
+        a: Embeddings (B, n).
+        b: Embeddings (B, n).
+
+    Returns:
+        Cosines (B,) in [-1, 1]; 0 where a row is zero, for a zero vector has no direction.
+    """
+    return torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=1, eps=1e-30)
+
+
+def relative_residual(residual: Tensor, target: Tensor) -> Tensor:
+    """Distance to the target over the target's norm.
+
+    Args:
+        residual: f(x) - f(x_tg), (B, n).
+        target: f(x_tg), (B, n).
+
+    Returns:
+        Ratios (B,), float64, at least 0; infinite for a zero target that is not met.
+    """
+    ratio: Tensor = torch.linalg.vector_norm(residual.double(), dim=1) / torch.linalg.vector_norm(
+        target.double(), dim=1
+    )
+    return ratio

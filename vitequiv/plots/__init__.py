@@ -1,0 +1,1 @@
+"""A figure a verb, drawn from a result alone."""

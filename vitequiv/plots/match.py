@@ -1,0 +1,67 @@
+"""The figures of a match: its trajectory and the difference image (paper, Fig. 5 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vitequiv.results.match import TrajectoryRow
+
+DIFFERENCE_GAIN = 50
+
+
+def difference_image(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], gain: int = DIFFERENCE_GAIN
+) -> NDArray[np.uint8]:
+    """The absolute difference of two 8-bit images, multiplied so that it can be seen (paper, Fig. 2).
+
+    Args:
+        before: (H, W, 3).
+        after: The same shape.
+        gain: The factor.
+
+    Returns:
+        (H, W, 3), clipped at 255; black where nothing changed.
+    """
+    difference = np.abs(after.astype(np.int64) - before.astype(np.int64))
+    amplified: NDArray[np.uint8] = np.clip(difference * gain, 0, 255).astype(np.uint8)
+    return amplified
+
+
+def trajectory_png(rows: Sequence[TrajectoryRow], title: str, goal: float | None) -> bytes:
+    """Draw loss, cosine similarity and mean pixel change against passes (paper, Fig. 5).
+
+    Args:
+        rows: The trajectory.
+        title: What was matched to what.
+        goal: The cosine to reach, drawn as a line; None for none.
+
+    Returns:
+        A PNG file.
+    """
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    loss, cosine, change = figure.subplots(1, 3)
+    passes = [row.passes for row in rows]
+    style = {"linewidth": 1.5, "marker": "." if len(rows) < 30 else ""}
+    loss.plot(passes, [row.loss for row in rows], color="tab:red", **style)
+    if any(row.loss > 0 for row in rows):
+        loss.set_yscale("log")
+    loss.set_ylabel("loss  ½|f(x) - f(target)|²")
+    cosine.plot(passes, [row.cosine for row in rows], color="tab:blue", **style)
+    if goal is not None:
+        cosine.axhline(goal, color="grey", linewidth=1, linestyle="--", label=f"goal {goal:g}")
+        cosine.legend(loc="lower right", fontsize=8)
+    cosine.set_ylabel("cosine similarity to the target")
+    change.plot(passes, [row.mean_abs * 255 for row in rows], color="tab:green", **style)
+    change.set_ylabel("mean pixel change (8-bit levels)")
+    for axes in (loss, cosine, change):
+        axes.set_xlabel("passes")
+        axes.grid(alpha=0.3)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()

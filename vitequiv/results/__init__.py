@@ -1,0 +1,1 @@
+"""Frozen result types, the status, and the versioned JSON envelope."""

@@ -1,0 +1,40 @@
+"""The one currency of cost: passes of one image through the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an item took; each image of a batch counts.
+
+    Args:
+        forwards: Evaluations of the embedding.
+        vjps: Products with the transposed Jacobian (one backward).
+        jvps: Products with the Jacobian, one pass each by double backward (two in forward mode, counted as two).
+        seconds: Wall-clock time; for an item of a batch, the batch's time until the item ended.
+        peak_memory_mb: Largest memory of the device (CUDA) or of the process (otherwise) so far, in MiB.
+    """
+
+    forwards: int = 0
+    vjps: int = 0
+    jvps: int = 0
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+    @property
+    def passes(self) -> int:
+        """Forwards, vjps and jvps together."""
+        return self.forwards + self.vjps + self.jvps
+
+    def to_dict(self) -> dict[str, float]:
+        """Returns the fields and `passes`, for JSON."""
+        return {
+            "forwards": self.forwards,
+            "vjps": self.vjps,
+            "jvps": self.jvps,
+            "passes": self.passes,
+            "seconds": round(self.seconds, 3),
+            "peak_memory_mb": round(self.peak_memory_mb, 1),
+        }

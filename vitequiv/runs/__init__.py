@@ -1,0 +1,1 @@
+"""Runs over many items: what to do, where to write it, and one failure never stopping the rest."""

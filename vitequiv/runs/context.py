@@ -1,0 +1,74 @@
+"""What all items of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.results.cost import Cost
+from vitequiv.results.envelope import Envelope, InputRecord, ModelRecord
+from vitequiv.results.environment import Environment, describe_environment
+from vitequiv.results.settings import Setting
+from vitequiv.results.status import Status
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """The part of the envelope that is the same for every item of a run."""
+
+    verb: str
+    model: ModelRecord
+    settings: Mapping[str, Setting]
+    environment: Environment
+
+    def envelope(
+        self,
+        item: str,
+        status: Status,
+        message: str,
+        inputs: tuple[InputRecord, ...],
+        cost: Cost | None = None,
+        result: Mapping[str, Any] | None = None,
+        artifacts: Mapping[str, str] | None = None,
+    ) -> Envelope:
+        """Complete the envelope for one item; see `Envelope` for the arguments."""
+        return Envelope(
+            verb=self.verb,
+            item=item,
+            status=status,
+            message=message,
+            inputs=inputs,
+            model=self.model,
+            settings=self.settings,
+            cost=cost or Cost(),
+            environment=self.environment,
+            result=result,
+            artifacts=artifacts or {},
+        )
+
+
+def describe_run(verb: str, encoder: Encoder, settings: Mapping[str, Setting], seed: int) -> RunContext:
+    """Describe a run.
+
+    Args:
+        verb: The verb.
+        encoder: The encoder in use.
+        settings: Every option's value with its source.
+        seed: The seed in use.
+
+    Returns:
+        What its items share.
+    """
+    model = ModelRecord(
+        spec=encoder.spec,
+        family=encoder.family,
+        checkpoint=encoder.checkpoint,
+        readout=encoder.readout,
+        embedding_dim=encoder.embedding_dim,
+        input_size=encoder.input_size,
+        weights_sha256=encoder.weights_sha256,
+    )
+    dtype = str(encoder.dtype).removeprefix("torch.")
+    return RunContext(verb, model, settings, describe_environment(str(encoder.device), dtype, seed))

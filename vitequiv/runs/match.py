@@ -1,0 +1,169 @@
+"""Matching a list of pairs: decode, optimise as batches, write, re-verify; one failure never stops the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.errors import ImageError, VitequivError
+from vitequiv.images.decode import DecodedImage, load_image
+from vitequiv.matching.api import match
+from vitequiv.matching.goal import Goal
+from vitequiv.matching.loop import Observer
+from vitequiv.matching.solver import Solver
+from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.match import MatchResult
+from vitequiv.results.status import Status
+from vitequiv.runs.context import RunContext
+from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.match_artifacts import write_match
+from vitequiv.runs.worklist import Pair
+
+
+@dataclass(frozen=True)
+class MatchPlan:
+    """How the pairs of a run are matched.
+
+    Args:
+        solver: The step rule.
+        goal: When to stop.
+        batch_size: Pairs optimised together.
+        seed: Seed of noise starts; each item's noise also depends on its target, not on its place in the list.
+    """
+
+    solver: Solver
+    goal: Goal
+    batch_size: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    pair: Pair
+    inputs: tuple[InputRecord, ...]
+    source: Tensor
+    target: Tensor
+
+
+def run_matches(
+    encoder: Encoder,
+    pairs: Sequence[Pair],
+    plan: MatchPlan,
+    context: RunContext,
+    out: RunDirectory,
+    observe: Observer | None = None,
+) -> Iterator[Envelope]:
+    """Match pairs and write each one's folder.
+
+    Args:
+        encoder: The encoder.
+        pairs: What to match.
+        plan: How.
+        context: What the items share.
+        out: Where to write.
+        observe: Told of the progress of each batch.
+
+    Yields:
+        An envelope a pair, as it ends; an item that failed has no folder, only its envelope.
+    """
+    queue = iter(pairs)
+    while chunk := list(islice(queue, plan.batch_size)):
+        prepared = []
+        for pair in chunk:
+            try:
+                prepared.append(_prepare(encoder, pair, plan.seed))
+            except VitequivError as error:
+                yield context.envelope(pair.name, Status.FAILED, error.message, _named_inputs(pair))
+        for item, result in _match_all(encoder, prepared, plan, observe):
+            if isinstance(result, MatchResult):
+                try:
+                    yield write_match(encoder, item.pair.name, item.inputs, result, plan.goal, context, out)
+                except VitequivError as error:
+                    yield context.envelope(item.pair.name, Status.FAILED, error.message, item.inputs)
+            else:
+                yield context.envelope(item.pair.name, Status.FAILED, result, item.inputs)
+
+
+def _match_all(
+    encoder: Encoder, prepared: list[_Prepared], plan: MatchPlan, observe: Observer | None
+) -> Iterator[tuple[_Prepared, MatchResult | str]]:
+    """Match as one batch; if that raises, one by one, so that only the guilty item fails, with its reason."""
+    if not prepared:
+        return
+    try:
+        sources, targets = (torch.stack([getattr(item, side) for item in prepared]) for side in ("source", "target"))
+        results = match(
+            encoder,
+            sources,
+            targets,
+            solver=plan.solver,
+            cosine=plan.goal.cosine,
+            residual=plan.goal.residual,
+            max_passes=plan.goal.max_passes,
+            on_lattice=plan.goal.on_lattice,
+            observe=observe,
+        )
+    except (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, MemoryError) as error:
+        if len(prepared) == 1:
+            yield prepared[0], f"The model {encoder.spec} failed on this pair: {_first_line(error)}"
+            return
+        for item in prepared:
+            yield from _match_all(encoder, [item], plan, observe)
+        return
+    yield from zip(prepared, results, strict=True)
+
+
+def _prepare(encoder: Encoder, pair: Pair, seed: int) -> _Prepared:
+    """Decode and preprocess one pair; an `ImageError` if a file cannot be used or both show the same image."""
+    target = load_image(pair.target)
+    target_pixels = encoder.preprocess(target.image)
+    records = [_record("target", pair.target, target)]
+    if pair.source is None:
+        source_pixels = noise(encoder, seed, target.sha256)
+    else:
+        source = load_image(pair.source)
+        source_pixels = encoder.preprocess(source.image)
+        records.insert(0, _record("source", pair.source, source))
+        if torch.equal(source_pixels, target_pixels):
+            raise ImageError(
+                f"The source {pair.source} and the target {pair.target} are the same image at the model's input size: "
+                "there is nothing to match; choose two different images."
+            )
+    return _Prepared(pair, tuple(records), source_pixels, target_pixels)
+
+
+def noise(encoder: Encoder, seed: int, key: str) -> Tensor:
+    """Draw a random image (paper, Fig. 13).
+
+    Args:
+        encoder: For the size.
+        seed: The run's seed.
+        key: The item's own contribution to the seed.
+
+    Returns:
+        (3, H, W), independent uniform multiples of 1/255 in [0, 1].
+    """
+    mixed = int.from_bytes(hashlib.sha256(f"{seed} {key}".encode()).digest()[:8], "big") >> 1
+    generator = torch.Generator().manual_seed(mixed)
+    levels = torch.randint(0, 256, (3, *encoder.input_size), generator=generator)
+    return levels.to(encoder.pixel_dtype).div(255)
+
+
+def _record(role: str, path: Path, image: DecodedImage) -> InputRecord:
+    return InputRecord(role, str(path), image.sha256, image.notes)
+
+
+def _named_inputs(pair: Pair) -> tuple[InputRecord, ...]:
+    source = () if pair.source is None else (InputRecord("source", str(pair.source)),)
+    return (*source, InputRecord("target", str(pair.target)))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__

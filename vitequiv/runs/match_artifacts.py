@@ -1,0 +1,133 @@
+"""Writing one match, and measuring it again from what was written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.images.canvas import canvas_shape, to_canvas
+from vitequiv.images.decode import load_image
+from vitequiv.images.lattice import to_uint8
+from vitequiv.images.save import atomic_write_bytes, save_png, save_tensors
+from vitequiv.matching.goal import Goal
+from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.plots.match import difference_image, trajectory_png
+from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.match import MatchResult
+from vitequiv.results.status import Status
+from vitequiv.runs.context import RunContext
+from vitequiv.runs.directory import RunDirectory
+
+ARTIFACTS = {
+    "matched": "matched.png",
+    "tensors": "matched.safetensors",
+    "difference": "difference.png",
+    "trajectory": "trajectory.png",
+}
+
+
+def write_match(
+    encoder: Encoder,
+    item: str,
+    inputs: tuple[InputRecord, ...],
+    result: MatchResult,
+    goal: Goal,
+    context: RunContext,
+    out: RunDirectory,
+) -> Envelope:
+    """Write an item's folder: images, tensors, plot, and last the JSON.
+
+    Args:
+        encoder: The encoder.
+        item: The item's name.
+        inputs: The files that went in.
+        result: What was found.
+        goal: What was asked for.
+        context: What the items share.
+        out: The run's directory.
+
+    Returns:
+        The envelope written, with `saved` filled in. Cost: 1 forward, not counted, on the image reloaded from disk.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    folder = out.begin(item)
+    matched = to_uint8(result.pixels)
+    save_png(folder / ARTIFACTS["matched"], to_canvas(matched, encoder.preprocessing))
+    saved = embed_saved(encoder, folder / ARTIFACTS["matched"])
+    save_tensors(
+        folder / ARTIFACTS["tensors"],
+        {
+            "pixels": result.pixels,
+            "start": result.start,
+            "embedding_saved": saved,
+            "embedding_target": result.target,
+        },
+        # One entry: safetensors writes several in random order, and equal results shall be equal files.
+        {"model": json.dumps({"spec": encoder.spec, "weights_sha256": encoder.weights_sha256})},
+    )
+    save_png(folder / ARTIFACTS["difference"], difference_image(to_uint8(result.start), matched))
+    title = f"{item} — {encoder.spec}"
+    if result.trajectory:
+        atomic_write_bytes(folder / ARTIFACTS["trajectory"], trajectory_png(result.trajectory, title, goal.cosine))
+
+    result = verified(result, saved, goal)
+    envelope = context.envelope(
+        item,
+        result.status,
+        result.message,
+        inputs,
+        cost=result.cost,
+        result={
+            **result.to_dict(),
+            "canvas": dict(zip(("height", "width"), canvas_shape(encoder.preprocessing), strict=True)),
+        },
+        artifacts={name: file for name, file in ARTIFACTS.items() if result.trajectory or name != "trajectory"},
+    )
+    out.finish(envelope)
+    return envelope
+
+
+def embed_saved(encoder: Encoder, path: Path) -> Tensor:
+    """Embed a file as anybody's ordinary pipeline would.
+
+    Args:
+        encoder: The encoder.
+        path: An image file.
+
+    Returns:
+        The embedding (n,), after decoding and the checkpoint's own preprocessing. Cost: 1 forward.
+    """
+    with torch.no_grad():
+        return encoder.embed(encoder.preprocess(load_image(path).image)[None])[0]
+
+
+def verified(result: MatchResult, saved: Tensor, goal: Goal) -> MatchResult:
+    """Fill in what was measured on the saved file, and take back a success that did not survive being saved.
+
+    Args:
+        result: A match.
+        saved: The embedding of the saved file, (n,).
+        goal: What was asked for.
+
+    Returns:
+        The match with `saved` in its measures.
+    """
+    target = result.target[None]
+    cosine = cosine_similarity(saved[None], target).item()
+    residual = relative_residual(saved[None] - target, target).item()
+    result = replace(
+        result,
+        cosine=replace(result.cosine, saved=cosine),
+        relative_residual=replace(result.relative_residual, saved=residual),
+    )
+    if result.status is Status.CONVERGED and goal.on_lattice and not bool(goal.met(saved[None], target)):
+        message = f"The match was found but did not survive being saved: the reloaded file has cosine {cosine:.4f}."
+        return replace(result, status=Status.FAILED, message=message)
+    return result

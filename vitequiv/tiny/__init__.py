@@ -1,0 +1,1 @@
+"""The embedded default: procedural scenes with captions, the two-tower model, its training and its weights."""
