@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import struct
 import subprocess
+import time
 import zlib
 from pathlib import Path
 
@@ -173,6 +175,35 @@ def test_source_equal_to_target(run, tmp_path):
     done = run("match", CAT, "copy.png", *QUICK)
     assert done.code == 3
     assert "the same image" in done.lines()[0]["message"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_one_sentence_and_130(tmp_path, photos, number):
+    arguments = [
+        PROGRAM,
+        "match",
+        photos,
+        COFFEE,
+        "--solver",
+        "gd",
+        "--step-size",
+        "1e-9",
+        "--batch-size",
+        "1",
+        "--quiet",
+    ]
+    process = subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    # The first item stalls after some hundred passes and is written; by then the run is well under way.
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("vitequiv-out/*/match.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip() == "Error: Interrupted: the items that were complete are in the output directory."
+    for folder in (tmp_path / "vitequiv-out").iterdir():
+        if (folder / "match.json").exists():
+            assert (folder / "matched.png").exists()
 
 
 def test_an_output_disk_that_is_full(tmp_path):

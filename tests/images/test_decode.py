@@ -122,6 +122,7 @@ def test_missing_folder_and_names_that_cannot_be_files(tmp_path: Path) -> None:
     assert "does not exist; check the path" in _refusal(tmp_path / "none.png")
     assert "does not exist; check the path" in _refusal(tmp_path / "file" / "none.png")
     assert "is a folder, not an image" in _refusal(tmp_path)
+    assert _refusal("").startswith("'' is a folder")  # the empty path is the current folder
     assert "cannot be opened (File name too long)" in _refusal(tmp_path / ("x" * 300))
     assert r"a\x00b cannot be opened" in _refusal("a\0b")
     assert r"a\nb\udcff.png does not exist" in _refusal("a\nb\udcff.png")

@@ -149,6 +149,8 @@ def test_the_observer_sees_every_evaluation_and_every_end():
     assert [p.ended for p in seen] == sorted(p.ended for p in seen)
     assert (seen[-1].active, seen[-1].ended) == (0, 4)
     assert all(p.active + p.ended == 4 for p in seen)
+    assert all(0 <= p.fraction <= 1 for p in seen)
+    assert (seen[0].fraction < 0.1, seen[-1].fraction) == (True, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ app.command("match")(match.match)
 app.add_typer(models.app, name="models")
 
 
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; not KeyboardInterrupt, which Typer would turn into a silent exit."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"vitequiv {__version__}")
@@ -46,14 +50,15 @@ def root(
 
 def main() -> None:
     """Run the command; the process ends here, with one of `ExitCode`, and never with a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except VitequivError as error:
         print_error(error.message)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print_error("Interrupted: what is complete is in the output directory.")
+    except Interrupted:
+        print_error("Interrupted: the items that were complete are in the output directory.")
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The reader of our standard output has gone (`| head`); keep Python from complaining about it at exit.
@@ -69,4 +74,4 @@ def main() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del number, frame
-    raise KeyboardInterrupt
+    raise Interrupted

@@ -33,11 +33,11 @@ def _column(heading: str, group: str, name: str, form: str) -> Column:
 
 
 COLUMNS: tuple[Column, ...] = (
-    _column("cosine before", "cosine", "initial", ".4f"),
-    _column("saved", "cosine", "saved", ".4f"),
+    _column("cos start", "cosine", "initial", ".4f"),
+    _column("cos saved", "cosine", "saved", ".4f"),
     _column("L2", "perturbation", "l2", ".3f"),
-    _column("mean (levels)", "perturbation", "mean_abs_8bit", ".2f"),
-    _column("PSNR (dB)", "perturbation", "psnr_db", ".1f"),
+    _column("levels", "perturbation", "mean_abs_8bit", ".2f"),
+    _column("PSNR", "perturbation", "psnr_db", ".1f"),
     ("passes", lambda envelope: str(envelope.cost.passes)),
 )
 
@@ -139,7 +139,7 @@ def match(
     run = describe_run(VERB, encoder, settings, seed)
 
     renderer = Renderer(output_format, COLUMNS)
-    with match_progress(len(todo), batch_size, quiet) as observe:
+    with match_progress(len(todo), quiet) as observe:
         for envelope in run_matches(encoder, todo, plan, run, directory, observe):
             renderer.item(envelope)
     renderer.finish(str(out))

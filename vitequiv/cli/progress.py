@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def match_progress(items: int, batch_size: int, quiet: bool) -> Iterator[Observer | None]:
+def match_progress(items: int, quiet: bool) -> Iterator[Observer | None]:
     """Show loss, cosine and the time left while matches run.
 
     Args:
         items: Pairs in the run.
-        batch_size: Pairs optimised together.
         quiet: Show nothing.
 
     Yields:
@@ -33,29 +32,25 @@ def match_progress(items: int, batch_size: int, quiet: bool) -> Iterator[Observe
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=20),
         TaskProgressColumn(),
-        TextColumn("loss {task.fields[loss]}  cosine {task.fields[cosine]}"),
-        TextColumn("time left at most"),
+        TextColumn("loss {task.fields[loss]}  cosine {task.fields[cosine]}  left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("matching", total=1.0, loss="-", cosine="-")
-        done, last = 0, 0
+        task = bar.add_task("matching", total=items, loss="-", cosine="-")
+        before, last = 0, 0
 
         def observe(progress: MatchProgress) -> None:
-            nonlocal done, last
-            if progress.passes < last:  # a new batch has begun
-                done = min(done + batch_size, items)
-            last = progress.passes
-            share = min(progress.passes / progress.max_passes, 1.0)
+            nonlocal before, last
+            if progress.ended < last:  # another batch has begun
+                before += last
+            last = progress.ended
             batch = progress.active + progress.ended
-            # An image that has ended counts as done; one that goes on, by the passes it has spent of those allowed.
-            completed = (done + progress.ended + progress.active * share) / max(items, done + batch)
             bar.update(
                 task,
-                completed=completed,
-                description=f"matching {done + 1}-{done + batch} of {items}",
+                completed=before + progress.fraction * batch,
+                description=f"matching {before + 1}-{before + batch} of {items}",
                 loss=f"{progress.loss:.3g}",
                 cosine=f"{progress.cosine:.4f}",
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from vitequiv.encoders.base import Encoder
+from vitequiv.encoders.base import Encoder, VisionTower
+from vitequiv.encoders.checkpoints.quiet import loading
 from vitequiv.encoders.device import resolve_device
 from vitequiv.encoders.families import Readout
 from vitequiv.encoders.probe import probe
@@ -53,7 +54,10 @@ def load_encoder(
     chosen = _readout(readout, family.readouts, family.name)
     where = resolve_device(device)
 
-    tower = family.load(checkpoint, chosen)
+    with loading(f"The model {parsed}"):  # whatever a plugin raises, and whatever its library says
+        tower = family.load(checkpoint, chosen)
+    if not isinstance(tower, VisionTower):
+        raise ModelError(f"The plugin of {parsed} returned a {type(tower).__name__} in place of a VisionTower.")
     for module in tower.modules():
         module.eval().requires_grad_(False)
     weights_sha256 = digest(tower.module)

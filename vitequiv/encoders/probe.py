@@ -33,12 +33,13 @@ def probe(encoder: Encoder) -> Encoder:
     first = pixels[:1].clone().requires_grad_()
     try:
         embedding = encoder.embed(first)
+        again = encoder.embed(first).detach()  # as the first time: without a gradient torch may take another kernel
         with torch.no_grad():
-            again, batched = encoder.embed(pixels[:1]), encoder.embed(pixels)
-            second = encoder.embed(pixels[1:])
-        _check(encoder, "shape", embedding.ndim == 2 and embedding.shape[0] == 1, "must return (B, n)")
-        (gradient,) = torch.autograd.grad(embedding.square().sum(), first)
-    except RuntimeError as error:
+            batched, second = encoder.embed(pixels), encoder.embed(pixels[1:])
+        shape = embedding.ndim == 2 and embedding.shape[0] == 1
+        _check(encoder, "shape", shape, "does not return one vector for each image")
+        gradient = _gradient(embedding, first)
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
             f"The model {encoder.spec} cannot be run on its own input size: {_first_line(error)}"
         ) from error
@@ -50,6 +51,14 @@ def probe(encoder: Encoder) -> Encoder:
     usable = bool(gradient.isfinite().all()) and bool(gradient.any())
     _check(encoder, "gradient", usable, "has no finite, nonzero gradient with respect to the pixels")
     return replace(encoder, embedding_dim=int(embedding.shape[1]))
+
+
+def _gradient(embedding: Tensor, pixels: Tensor) -> Tensor:
+    """Returns the gradient of the squared norm; zeros if the embedding does not depend on the pixels differentiably."""
+    if not embedding.requires_grad:
+        return torch.zeros_like(pixels)
+    (gradient,) = torch.autograd.grad(embedding.square().sum(), pixels, allow_unused=True, materialize_grads=True)
+    return gradient
 
 
 def _check(encoder: Encoder, name: str, passed: bool, fault: str) -> None:

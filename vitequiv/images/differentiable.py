@@ -28,8 +28,8 @@ def differentiable(pre: Preprocessing, height: int, width: int) -> Callable[[Ten
         A function of pixels (B, 3, height, width), float32 or float64 in [0, 1], giving (B, 3, H, W) in [0, 1] at
         `pre.input_size`. For pixels on the 8-bit lattice it equals `preprocess_uint8(...) / 255` bit for bit; others
         are rounded to the lattice first. All roundings are straight-through, so its gradient is that of the linear
-        resize and crop. Cost: two float64 products, 3 h w W + 3 h W H multiplications a photo of (h, w); 0.5 s for 12
-        megapixels on one core.
+        resize and crop. Cost: two float64 products, 3 h w W + 3 h W H multiplications a photo of (h, w); about 1.5 s
+        for 12 megapixels on one core.
     """
     shape = resized_shape(pre, height, width)
     top, left, bottom, right = crop_box(pre, height, width)

@@ -38,7 +38,7 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
 
 
 def _from_float(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
+    values = np.asarray(image)
     if not (values.min() >= 0 and values.max() <= 1):  # NaN fails, too
         raise UnsupportedModeError(f"floats from {values.min():g} to {values.max():g}, of which 0..1 are readable")
     return Image.fromarray(np.rint(values * 255).astype(np.uint8))

@@ -15,6 +15,6 @@ def shown(path: str | PathLike[str]) -> str:
         path: Any path, also one with line breaks or bytes that are not UTF-8.
 
     Returns:
-        The path with what cannot be printed written as escapes such as `\n` or `\udcff`.
+        The path with what cannot be printed written as escapes such as `\n` or `\udcff`; two quotes if it is empty.
     """
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path)) or "''"

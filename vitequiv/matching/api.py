@@ -11,13 +11,13 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.images.lattice import quantise
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer, Run, minimise
+from vitequiv.matching.memory import peak_memory_mb
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, SolverName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
 from vitequiv.results.cost import Cost
 from vitequiv.results.match import MatchResult, Measured, Perturbation
-from vitequiv.results.memory import peak_memory_mb
 from vitequiv.results.status import Status
 
 
@@ -110,7 +110,7 @@ def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> Ma
         relative_residual=Measured(initial_residual, residual),
         perturbation=measure_perturbation(start, run.pixels),
         trajectory=tuple(run.trajectory),
-        cost=Cost(run.forwards, run.vjps, 0, run.seconds, peak_memory_mb(device)),
+        cost=Cost(run.forwards, run.vjps, 0, run.seconds, peak_memory_mb(device, run.graph_bytes)),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +15,7 @@ from vitequiv.images.lattice import quantise
 from vitequiv.matching.box import project
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.linearisation import Embed, Linearisation
+from vitequiv.matching.memory import graph_memory
 from vitequiv.matching.objective import cosine_similarity, squared_distance
 from vitequiv.matching.solver import Solver, select
 from vitequiv.results.match import TrajectoryRow
@@ -31,16 +34,15 @@ class Progress:
     """What an observer is told after each evaluation of the batch.
 
     Args:
-        passes: Passes spent by each image that is still going.
-        max_passes: Passes allowed an image.
+        fraction: Share of the work of the batch that is done, in [0, 1]: 1 for an image that has ended, else an estimate
+            takes the way to the goal as covered at an even pace in log(1 - cosine).
         active: Images still going.
         ended: Images that have ended.
         loss: Median loss of those evaluated.
         cosine: Their median cosine.
     """
 
-    passes: int
-    max_passes: int
+    fraction: float
     active: int
     ended: int
     loss: float
@@ -62,6 +64,7 @@ class Run:
         forwards: Evaluations so far.
         vjps: Products with J^T so far.
         idle: Evaluations since the last progress.
+        graph_bytes: What the graph of its batch keeps (see `graph_memory`).
         seconds: Time from the batch's start to its end.
         trajectory: A row an evaluation.
     """
@@ -73,6 +76,7 @@ class Run:
     forwards: int = 0
     vjps: int = 0
     idle: int = 0
+    graph_bytes: int = 0
     seconds: float = 0.0
     trajectory: list[TrajectoryRow] = field(default_factory=list)
 
@@ -104,7 +108,11 @@ def minimise(
     everyone = [Run(pixels=x, embedding=torch.full_like(t, torch.nan)) for x, t in zip(start, target, strict=True)]
     runs, pixels, state = everyone, project(start), solver.init(start)
     while runs:
-        point = Linearisation(embed, pixels)
+        with graph_memory() if runs is everyone else nullcontext() as memory:
+            point = Linearisation(embed, pixels)
+        if memory:
+            for run in runs:
+                run.graph_bytes = memory.bytes
         _evaluate(runs, point, start, target)
         for run, met in zip(runs, _met(embed, point, target, goal, runs), strict=True):
             run.status = Status.CONVERGED if met else run.status or _given_up(run, goal)
@@ -170,9 +178,21 @@ def _given_up(run: Run, goal: Goal) -> Status | None:
 
 def _progress(runs: list[Run], goal: Goal, total: int) -> Progress:
     rows = [run.trajectory[-1] for run in runs if run.trajectory]
-    active = sum(run.status is None for run in runs)
+    going = [run for run in runs if run.status is None]
     loss, cosine = (
         torch.tensor([getattr(row, name) for row in rows] or [torch.nan], dtype=torch.float64).median().item()
         for name in ("loss", "cosine")
     )
-    return Progress(max((run.passes for run in runs), default=0), goal.max_passes, active, total - active, loss, cosine)
+    done = total - len(going) + sum(_share_done(run, goal) for run in going)
+    return Progress(done / total, len(going), total - len(going), loss, cosine)
+
+
+def _share_done(run: Run, goal: Goal) -> float:
+    """How far an image is on its way, in [0, 1): by passes or by its measures, whichever is further."""
+    first, last = run.trajectory[0], run.trajectory[-1]
+    if goal.cosine is not None and goal.cosine < 1:
+        start, now, end = 1 - first.cosine, 1 - last.cosine, 1 - goal.cosine
+    else:
+        start, now, end = first.loss, last.loss, first.loss * 1e-4
+    way = math.log(start / now) / math.log(start / end) if min(start, now) > 0 and start > end else 0.0
+    return min(max(run.passes / goal.max_passes, way, 0.0), 0.99)

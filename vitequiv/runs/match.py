@@ -23,7 +23,7 @@ from vitequiv.results.match import MatchResult
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.match_artifacts import write_match
+from vitequiv.runs.match_artifacts import require_canvas, write_match
 from vitequiv.runs.worklist import Pair
 
 
@@ -73,6 +73,7 @@ def run_matches(
     Yields:
         An envelope a pair, as it ends; an item that failed has no folder, only its envelope.
     """
+    require_canvas(encoder)
     queue = iter(pairs)
     while chunk := list(islice(queue, plan.batch_size)):
         prepared = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
+from vitequiv.errors import ModelError
 from vitequiv.images.canvas import canvas_shape, to_canvas
 from vitequiv.images.decode import load_image
 from vitequiv.images.lattice import to_uint8
@@ -69,8 +69,7 @@ def write_match(
             "embedding_saved": saved,
             "embedding_target": result.target,
         },
-        # One entry: safetensors writes several in random order, and equal results shall be equal files.
-        {"model": json.dumps({"spec": encoder.spec, "weights_sha256": encoder.weights_sha256})},
+        {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256},
     )
     save_png(folder / ARTIFACTS["difference"], difference_image(to_uint8(result.start), matched))
     title = f"{item} — {encoder.spec}"
@@ -86,12 +85,32 @@ def write_match(
         cost=result.cost,
         result={
             **result.to_dict(),
-            "canvas": dict(zip(("height", "width"), canvas_shape(encoder.preprocessing), strict=True)),
+            "canvas": _canvas(encoder),
         },
         artifacts={name: file for name, file in ARTIFACTS.items() if result.trajectory or name != "trajectory"},
     )
     out.finish(envelope)
     return envelope
+
+
+def require_canvas(encoder: Encoder) -> None:
+    """Make sure that a file can show the encoder exactly the pixels that were matched.
+
+    Args:
+        encoder: The encoder.
+
+    Raises:
+        ModelError: If its own preprocessing pads every image, whatever its size.
+    """
+    try:
+        canvas_shape(encoder.preprocessing)
+    except ValueError as error:
+        raise ModelError(f"The model {encoder.spec} cannot be matched through a file: {error}.") from None
+
+
+def _canvas(encoder: Encoder) -> dict[str, int]:
+    height, width = canvas_shape(encoder.preprocessing)
+    return {"height": height, "width": width}
 
 
 def embed_saved(encoder: Encoder, path: Path) -> Tensor:

@@ -2,8 +2,8 @@
 
 Default readout: the pooler, which is the layer norm of the mean of the patch tokens: the `fc_norm` of the fine-tuned
 model and the input of its classifier. A checkpoint of masked image modelling alone has none; `cls` and `mean` read its
-tokens after its own last layer norm. Fine-tuned models have no other last layer norm than the pooler's, so there `mean` is
-the mean before it.
+tokens after its own last layer norm. Fine-tuned models have no other last layer norm than the pooler's, so there `mean`
+is the mean before it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ directory with open_clip_config.json; `clip:hf-hub:OWNER/NAME` such a directory 
 `hf:DIR`.)
 
 Default readout, the only one: the projection into the space shared with text (Radford et al. 2021, arXiv 2103.00020),
-not normalised, since a unit vector's Jacobian loses one rank by construction. It is `encode_image(x, normalize=False)` of
-every open_clip architecture: ViT, ResNet, timm trunks, CoCa, SigLIP.
+not normalised, since a unit vector's Jacobian loses one rank by construction. It is `encode_image(x, normalize=False)`
+of every open_clip architecture: ViT, ResNet, timm trunks, CoCa, SigLIP.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Default readout (`auto`): that of the checkpoint's own type. A type with a family of its own (beit, swin, deit, vit_mae,
 vit_msn) is loaded as that family. CLIP and its like give the projection, not normalised (Radford et al. 2021,
-arXiv 2103.00020); SigLIP, whose pooled vector is already in the shared space, its pooler (arXiv 2303.15343). All others:
-the class token after the last layer norm where there is one (ViT, DINOv2: arXiv 2010.11929, 2304.07193), else what the
-class pools (ConvNeXt, ResNet: the global average), else the mean over the tokens (I-JEPA).
+arXiv 2103.00020); SigLIP, whose pooled vector is already in the shared space, its pooler (arXiv 2303.15343). All
+others: the class token after the last layer norm where there is one (ViT, DINOv2: arXiv 2010.11929, 2304.07193), else
+what the class pools (ConvNeXt, ResNet: the global average), else the mean over the tokens (I-JEPA).
 
 For CLIP `pooler` is the class token after the last layer norm, before the projection; `cls` is the token before that
 norm.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from vitequiv.encoders.checkpoints.quiet import reason
+from vitequiv.encoders.checkpoints.quiet import quiet, reason
 from vitequiv.encoders.checkpoints.source import read_json
 from vitequiv.errors import ModelError
 
 SAFE = ("*.safetensors",)
 PICKLED = ("*.bin", "*.pt", "*.pth")
+
+_CODE = re.compile(r"unsupported (global|class)|unrecognized function", re.IGNORECASE)
+"""How torch's restricted unpickler speaks of what could run code."""
 
 
 def check_weights(directory: Path, spec: str, expected: Iterable[str] = (*SAFE, *PICKLED)) -> None:
@@ -84,26 +88,24 @@ def _check_pickle(path: Path, spec: str) -> None:
     import torch
 
     try:
-        try:
-            torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if "mmap" not in str(error):
-                raise
-            torch.load(path, map_location="cpu", weights_only=True)  # the format before torch 1.6 cannot be mapped
+        with quiet():
+            try:
+                torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except RuntimeError as error:
+                if "mmap" not in str(error):
+                    raise
+                torch.load(path, map_location="cpu", weights_only=True)  # the format before torch 1.6 cannot be mapped
     except pickle.UnpicklingError as error:
-        text = reason(error)
-        if "Unsupported" in text or "not an allowed" in text or "GLOBAL" in text:
+        # Not torch's own words: they advise to load the file all the same.
+        if _CODE.search(str(error)):
             raise ModelError(
                 f"The weight file {path} of {spec} holds Python objects beside tensors, which could run code and are "
                 "never loaded: convert it to safetensors."
             ) from None
-        raise _damaged(path, spec, error) from None
+        raise ModelError(_damaged(path, spec, "not a pickle of tensors")) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, spec, error) from None
+        raise ModelError(_damaged(path, spec, reason(error))) from None
 
 
-def _damaged(path: Path, spec: str, error: BaseException) -> ModelError:
-    return ModelError(
-        f"The weight file {path} of {spec} is damaged or no file of torch.save ({reason(error)}): "
-        "download or copy it again."
-    )
+def _damaged(path: Path, spec: str, why: str) -> str:
+    return f"The weight file {path} of {spec} is damaged or no file of torch.save ({why}): download or copy it again."

@@ -29,6 +29,8 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings(
                 "ignore", category=DeprecationWarning, module=r"(timm|open_clip|transformers|torch)\."
             )
+            # torch.load's remark on pickle protocols; what it cannot read it refuses.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
             yield
     finally:
         root.removeHandler(null)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vitequiv.encoders.checkpoints.quiet import loading
 from vitequiv.encoders.families import Readout
 from vitequiv.errors import UsageError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _CLASS_TOKENS = ("cls_token", "class_embedding", "class_token")
 
@@ -47,7 +44,7 @@ class Layout:
         return readout
 
 
-def inspect_output(encoder: nn.Module, config: Any, size: tuple[int, int], spec: str) -> Layout:
+def inspect_output(encoder: Any, size: tuple[int, int], spec: str) -> Layout:
     """Look at the output for one black image.
 
     The standard readout is the projection where there is one, else the class token, else the pooler, else the mean over
@@ -55,7 +52,6 @@ def inspect_output(encoder: nn.Module, config: Any, size: tuple[int, int], spec:
 
     Args:
         encoder: The transformers model, on the CPU.
-        config: Its configuration.
         size: (H, W) of the input in pixels.
         spec: The encoder spec, for messages.
 
@@ -80,7 +76,7 @@ def inspect_output(encoder: nn.Module, config: Any, size: tuple[int, int], spec:
     ]
     prefix = 0
     if tokens is not None and has_class:
-        prefix = tokens.shape[1] - _patches(config, size, tokens.shape[1] - 1)
+        prefix = tokens.shape[1] - _patches(encoder.config, size, tokens.shape[1] - 1)
     return Layout(tuple(readout for readout, there in readouts if there), prefix)
 
 

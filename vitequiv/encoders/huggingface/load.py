@@ -84,7 +84,7 @@ def build_tower(recipe: Recipe, directory: Path, config: Any, readout: Readout, 
     encoder = _encoder(architecture, model)
     prefix = recipe.prefix_tokens
     if prefix is None:
-        layout = inspect_output(encoder, config, preprocessing.input_size, spec)
+        layout = inspect_output(encoder, preprocessing.input_size, spec)
         readout, prefix = layout.choose(readout, spec), layout.prefix_tokens
     elif readout is Readout.POOLER and getattr(encoder, "pooler", True) is None:
         raise ModelError(_no_pooler(recipe, spec))
@@ -121,7 +121,7 @@ def _load_model(recipe: Recipe, directory: Path, config: Any, spec: str) -> tupl
 
 
 def _no_pooler(recipe: Recipe, spec: str) -> str:
-    others = ", ".join(readout for readout in recipe.readouts if readout is not Readout.POOLER)
+    others = " or ".join(readout for readout in recipe.readouts if readout is not Readout.POOLER)
     return (
         f"The checkpoint of {spec} has no trained pooler (it was saved from a pre-training or classification model "
         f"without one): choose another readout with --readout {others}."

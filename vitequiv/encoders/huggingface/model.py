@@ -37,6 +37,8 @@ def load_architecture(
 
     with loading(f"The checkpoint of {spec}"):
         model_class = getattr(transformers, architecture.name)
+        if not isinstance(config, model_class.config_class):  # the vision half of a two-tower configuration
+            config = model_class.config_class.from_pretrained(directory, local_files_only=True)
         attention = {"attn_implementation": "sdpa"} if getattr(model_class, "_supports_sdpa", False) else {}
         model, info = model_class.from_pretrained(
             directory,

@@ -42,7 +42,7 @@ class Architecture:
 class ProcessorDefaults:
     """The family's published processor settings, for a checkpoint that comes without a preprocessor_config.json.
 
-    The classes of transformers are no substitute: most have other defaults today than the checkpoints were trained with.
+    The classes of transformers are no substitute: most have other defaults today than in training.
 
     Args:
         filter: Resampling filter of a squash to a square.

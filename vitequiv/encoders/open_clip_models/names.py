@@ -84,13 +84,15 @@ def weight_file(architecture: str, tag: str, spec: str) -> Path:
     """
     import open_clip
 
-    repo, _, filename = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "").rpartition("/")
+    where: str = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "")
+    repo, _, filename = where.rpartition("/")
     if not repo:
         raise ModelError(f"open_clip does not say where on the hub the weights of {spec} are: use clip:local-dir:DIR.")
     safe = (str(Path(filename).with_suffix(".safetensors")),) if filename else SAFE_NAMES[:2]
     torch_names = (filename,) if filename else TORCH_NAMES[:1]
     directory: Path = fetch(repo, spec, Wanted(weights=(safe, torch_names)))
-    for name in (*safe, *torch_names):
+    candidates: list[str] = [*safe, *torch_names]
+    for name in candidates:
         if (directory / name).is_file():
             return directory / name
-    raise ModelError(f"The hub repository {repo} of {spec} has none of {', '.join((*safe, *torch_names))}.")
+    raise ModelError(f"The hub repository {repo} of {spec} has none of {', '.join(candidates)}.")

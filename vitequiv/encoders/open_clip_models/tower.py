@@ -3,8 +3,11 @@
 # ruff: noqa: TID253 - reached only once a model is wanted
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -28,6 +31,21 @@ class VisualTower(nn.Module):
         Returns:
             Embeddings (B, n).
         """
-        output = self.visual(pixels)
+        with _one_kernel():
+            output = self.visual(pixels)
         features: Tensor = output[0] if isinstance(output, tuple) else output  # CoCa returns its tokens as well
         return features
+
+
+@contextmanager
+def _one_kernel() -> Iterator[None]:
+    """Keep `nn.MultiheadAttention` off its fast path, which it takes only where no gradient is wanted.
+
+    On it the embedding differs in the last bits from the one that is differentiated, and there is no forward mode.
+    """
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)

@@ -1,0 +1,39 @@
+"""Photos and loaded encoders for the tests of the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.encoders.load import load_encoder
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+
+
+@pytest.fixture(scope="session")
+def cat() -> Image.Image:
+    """A photo, wider than high (scikit-image's chelsea)."""
+    return Image.open(PHOTOS / "cat.png").convert("RGB")
+
+
+@pytest.fixture(scope="session")
+def encoder(checkpoints) -> Callable[..., Encoder]:
+    """Load a variant of `tests.checkpoints` (or a spec) once for all tests: `encoder("beit", "mean")`."""
+
+    @cache
+    def load(name: str, readout: str | None = None, dtype: torch.dtype = torch.float32) -> Encoder:
+        return load_encoder(checkpoints.get(name, name), readout=readout, dtype=dtype)
+
+    return load
+
+
+@pytest.fixture
+def directory(checkpoints) -> Callable[[str], Path]:
+    """The directory of a variant."""
+    return lambda name: Path(checkpoints[name].partition(":")[2])

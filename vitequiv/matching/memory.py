@@ -1,0 +1,56 @@
+"""How much memory a batch needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class GraphMemory:
+    """Bytes of the tensors that graphs recorded in `graph_memory` keep, each storage counted once."""
+
+    storages: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """All of them together."""
+        return sum(self.storages.values())
+
+
+@contextmanager
+def graph_memory() -> Iterator[GraphMemory]:
+    """Measure what the forward passes inside keep for their backward: activations, and the weights they were made with.
+
+    The same on every run, unlike the resident memory of the process, which depends on the machine.
+
+    Yields:
+        The memory, complete when the block ends.
+    """
+    memory = GraphMemory()
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        memory.storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield memory
+
+
+def peak_memory_mb(device: torch.device, graph_bytes: int) -> float:
+    """State the memory of an item's batch.
+
+    Args:
+        device: The torch device in use.
+        graph_bytes: What the batch's graph keeps, from `graph_memory`.
+
+    Returns:
+        MiB: on CUDA the most that PyTorch has allocated so far, elsewhere `graph_bytes`.
+    """
+    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else graph_bytes
+    return peak / 2**20
