@@ -1,7 +1,7 @@
 """Small checkpoints with random weights, in each library's own format, for tests.
 
 Every builder takes an empty directory and returns the encoder spec of what it wrote. All parameters are jittered (many
-initialisers are zero, which would hide a readout that reads nothing), by a seed, so the same call gives the same weights.
+initialisers are zero, which would hide a readout that reads nothing) by a seed, so a call gives the same weights again.
 The image processors are those that the hub's checkpoints come with, scaled to the small input.
 """
 
@@ -203,6 +203,14 @@ TRANSFORMERS: dict[str, Transformers] = {
         CLIP_VISION,
         "CLIPImageProcessor",
         {**shortest(32, BICUBIC, *OPENAI, crop=32), "do_convert_rgb": True},
+    ),
+    "hf-chinese-clip": Transformers(
+        "hf",
+        "ChineseCLIPModel",
+        "ChineseCLIPConfig",
+        {"vision_config": VIT, "text_config": CLIP_TEXT, "projection_dim": 24},
+        "ChineseCLIPImageProcessor",
+        shortest(32, BICUBIC, *OPENAI, crop=32),
     ),
     "hf-siglip": Transformers(
         "hf",

@@ -188,7 +188,7 @@ def test_settings_know_their_sources(run, tmp_path):
     assert sources["max_passes"] == (2000, "config")
     assert sources["cosine"] == (0.95, "flag")
     assert sources["solver"] == ("polyak", "default")
-    assert sources["step_size"] == (0.1, "default")
+    assert sources["step_size"] == (0.25, "default")
 
 
 def test_results_are_not_replaced_unless_asked(run, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -37,3 +38,13 @@ def encoder(checkpoints) -> Callable[..., Encoder]:
 def directory(checkpoints) -> Callable[[str], Path]:
     """The directory of a variant."""
     return lambda name: Path(checkpoints[name].partition(":")[2])
+
+
+@pytest.fixture
+def copy(directory, tmp_path) -> Callable[[str], Path]:
+    """A copy of a variant's directory, to be spoilt."""
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(directory(name), tmp_path / name))
+
+    return copy

@@ -1,4 +1,4 @@
-"""What each library itself makes of a photo: its own processor and its own model class, spelled out for every variant."""
+"""What each library itself makes of a photo: its own processor and model class, spelled out for every variant."""
 
 from __future__ import annotations
 
@@ -129,6 +129,9 @@ OFFICIAL = [
     Official("hf-clip", None, lambda d, x: hf("CLIPModel", d).get_image_features(x).pooler_output),
     Official("hf-clip", "pooler", lambda d, x: hf("CLIPVisionModel", d)(x).pooler_output),
     Official("hf-clip-vision", None, lambda d, x: hf("CLIPVisionModelWithProjection", d)(x).image_embeds),
+    Official(
+        "hf-chinese-clip", None, lambda d, x: hf("ChineseCLIPModel", d).get_image_features(pixel_values=x).pooler_output
+    ),
     Official("hf-siglip", None, lambda d, x: hf("SiglipVisionModel", d)(x).pooler_output),
     Official("hf-siglip", "mean", lambda d, x: hf("SiglipVisionModel", d)(x).last_hidden_state.mean(1)),
     Official("hf-dinov2", None, lambda d, x: hf("Dinov2Model", d)(x).pooler_output),

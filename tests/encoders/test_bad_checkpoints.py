@@ -3,106 +3,26 @@
 from __future__ import annotations
 
 import json
-import pickle
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
+from tests.encoders.spoil import (
+    bad_json,
+    bomb,
+    empty,
+    garble,
+    lfs_pointer,
+    lose_a_tensor,
+    nan_weights,
+    no_config,
+    no_torch_file,
+    no_weights,
+    plain_pickle,
+    truncate,
+    web_page,
+)
 from vitequiv.encoders.load import load_encoder
-from vitequiv.errors import ExitCode, ModelError, UsageError, VitequivError
-
-
-def weights(directory: Path) -> Path:
-    (path,) = directory.glob("*.safetensors")
-    return path
-
-
-def truncate(directory: Path) -> None:
-    path = weights(directory)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def garble(directory: Path) -> None:
-    weights(directory).write_bytes(b"\xff" * 4096)
-
-
-def empty(directory: Path) -> None:
-    weights(directory).write_bytes(b"")
-
-
-def web_page(directory: Path) -> None:
-    weights(directory).write_text("\n<!DOCTYPE html><html><body>404: Not Found</body></html>")
-
-
-def lfs_pointer(directory: Path) -> None:
-    weights(directory).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
-
-
-def no_weights(directory: Path) -> None:
-    weights(directory).unlink()
-
-
-class Bomb:
-    """A pickle that would write a file."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
-        return Path.touch, (self.target,)
-
-
-BIN = {"clip": "open_clip_pytorch_model.bin"}
-
-
-def bomb(directory: Path) -> None:
-    path = weights(directory)
-    state = {**load_file(path), "bomb": Bomb(directory / "exploded")}
-    path.unlink()
-    torch.save(state, directory / BIN.get(directory.name, "pytorch_model.bin"))
-
-
-def plain_pickle(directory: Path) -> None:
-    weights(directory).unlink()
-    with (directory / BIN.get(directory.name, "pytorch_model.bin")).open("wb") as file:
-        pickle.dump(Bomb(directory / "exploded"), file)
-
-
-def no_torch_file(directory: Path) -> None:
-    weights(directory).unlink()
-    (directory / BIN.get(directory.name, "pytorch_model.bin")).write_bytes(b"PK\x03\x04 nothing here")
-
-
-def lose_a_tensor(directory: Path) -> None:
-    path = weights(directory)
-    state = load_file(path)
-    inner = [name for name in state if "decoder" not in name and ("layer" in name or "block" in name)]
-    del state[min(name for name in inner if name.endswith("weight"))]
-    save_file(state, path, metadata={"format": "pt"})
-
-
-def nan_weights(directory: Path) -> None:
-    path = weights(directory)
-    state = {k: torch.full_like(v, torch.nan) if v.is_floating_point() else v for k, v in load_file(path).items()}
-    save_file(state, path, metadata={"format": "pt"})
-
-
-def bad_json(directory: Path) -> None:
-    (config(directory)).write_text('{"model_type": ')
-
-
-def config(directory: Path) -> Path:
-    path = directory / "open_clip_config.json"
-    return path if path.exists() else directory / "config.json"
-
-
-def no_config(directory: Path) -> None:
-    config(directory).unlink()
-
+from vitequiv.errors import ExitCode, ModelError
 
 FAULTS = [
     (truncate, "is damaged"),
@@ -119,16 +39,6 @@ FAULTS = [
     (bad_json, "cannot be read"),
     (no_config, "config.json"),
 ]
-
-
-@pytest.fixture
-def copy(directory, tmp_path):
-    """A copy of a variant's directory, to be spoilt."""
-
-    def copy(name: str) -> Path:
-        return Path(shutil.copytree(directory(name), tmp_path / name))
-
-    return copy
 
 
 @pytest.mark.parametrize("name", ["beit", "swin", "deit", "vitmae", "vitmsn", "clip", "timm", "hf-vit"])
@@ -155,7 +65,7 @@ def test_missing_shard(copy):
     path = copy("beit")
     index = {"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(ModelError, match="lacks 2 of its 2 weight files, among them model-1-of-2.safetensors"):
+    with pytest.raises(ModelError, match=r"lacks 2 of its 2 weight files, among them model-1-of-2\.safetensors"):
         load_encoder(f"beit:{path}")
 
 
@@ -218,49 +128,6 @@ def test_local_dir_that_is_not_there(spec):
 def test_tiny_clip_has_no_other_checkpoint():
     with pytest.raises(ModelError, match="tiny-clip is embedded"):
         load_encoder("tiny-clip:big")
-
-
-POOLERS = [
-    ("beit-mim", "beit", None, ModelError, "no trained pooler .* --readout mean or cls"),
-    ("hf-vit", "hf", "pooler", UsageError, "no readout pooler: choose from cls, mean"),
-    ("hf-vit", "hf", "projection", UsageError, "no readout projection"),
-    ("hf-resnet", "hf", "cls", UsageError, "no readout cls: choose from pooler, mean"),
-    ("deit", "hf", "pooler", UsageError, "no readout pooler: choose from cls, mean"),
-    ("deit", "deit", "pooler", UsageError, "no readout 'pooler'"),
-    ("hf-siglip", "hf", "cls", UsageError, "no readout cls"),
-    ("timm-resnet", "timm", "cls", UsageError, "no class token"),
-]
-
-
-@pytest.mark.parametrize(("name", "family", "readout", "kind", "fragment"), POOLERS)
-def test_readouts_the_checkpoint_does_not_have(name, family, readout, kind, fragment, directory):
-    with pytest.raises(VitequivError, match=fragment) as error:
-        load_encoder(f"{family}:{directory(name)}", readout=readout)
-    assert type(error.value) is kind
-
-
-def test_a_random_pooler_is_never_used(copy):
-    """A ViT saved without its pooler: transformers would make a fresh one at each load."""
-    path = copy("hf-vit")
-    settings = json.loads((path / "config.json").read_text()) | {"architectures": ["ViTModel"]}
-    (path / "config.json").write_text(json.dumps(settings))
-    state = {name.removeprefix("vit."): tensor for name, tensor in load_file(weights(path)).items()}
-    save_file(state, weights(path), metadata={"format": "pt"})
-    with pytest.raises(UsageError, match="no readout pooler"):
-        load_encoder(f"hf:{path}", readout="pooler")
-    assert load_encoder(f"hf:{path}").weights_sha256 == load_encoder(f"hf:{path}").weights_sha256
-
-
-@pytest.mark.parametrize("name", ["beit", "swin", "deit-plain", "vitmsn-classifier", "hf-vit"])
-def test_a_random_classifier_is_no_head(name, copy):
-    path = copy(name)
-    state = load_file(weights(path))
-    kept = {key: tensor for key, tensor in state.items() if not key.startswith("classifier")}
-    assert len(kept) == len(state) - 2
-    save_file(kept, weights(path), metadata={"format": "pt"})
-    encoder = load_encoder(f"{name.partition('-')[0]}:{path}")
-    assert encoder.tower.head is None
-    assert encoder.labels == ()
 
 
 def test_remote_code_is_never_run(copy):

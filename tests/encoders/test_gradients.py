@@ -11,8 +11,8 @@ STEP = 1e-8
 """So small because ReLU networks have kinks: 50,000 units, of which a step of 1e-5 carries some across theirs."""
 
 TOLERANCE = 1e-6
-"""Relative to the derivative's typical size. Beside it stands the rounding of the two values, 1e-16 / step of their size (8
-times, for the length of the sums); attention with a float32 softmax, or anything rounded, would be off by 1 and more."""
+"""Relative to the derivative's typical size. Beside it stands the rounding of the two values, 1e-16 / step of their
+size (8 times, for the length of the sums); a softmax in float32, or anything rounded, would be off by 1 or more."""
 
 
 @pytest.mark.parametrize("name", [*BUILDERS, "tiny-clip"])

@@ -10,7 +10,7 @@ from vitequiv.errors import ModelError
 
 TABLE = [
     ("clip:ViT-B-33/openai", "did you mean ViT-B-32"),
-    ("clip:ViT-B-32", "Say which weights of ViT-B-32, as in clip:ViT-B-32/openai: openai, "),
+    ("clip:ViT-B-32", "Say which weights of ViT-B-32, as in clip:ViT-B-32/laion2b_e16: openai, "),
     ("clip:ViT-B/32", "Say which weights of ViT-B-32"),
     ("clip:ViT-B-16/laion2b_s34b_b88q", "try laion2b_s34b_b88k"),
     ("clip:ViT-B-32/openai", "trained with QuickGELU: use clip:ViT-B-32-quickgelu/openai"),

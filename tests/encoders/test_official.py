@@ -10,7 +10,7 @@ from tests.encoders.official import OFFICIAL, hf, hf_pixels, official_pixels
 from vitequiv.encoders.families import Readout
 
 TOLERANCE = 1e-5
-"""Relative; both sides run the same float32 kernels, on pixels that differ by the rounding of x / 255 and (x - m) / s."""
+"""Relative; both sides run the same float32 kernels, on pixels that differ by the rounding of (x / 255 - m) / s."""
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -64,8 +64,8 @@ def test_labels(encoder):
     assert encoder("timm-resnet").labels == ()
 
 
-# Measured on this photo, 451 x 300 to 32 or 36 pixels: one level on 0.1 to 0.3 % of the values, because torchvision resizes
-# rows and columns in another order than Pillow 13; the embedding moves by 1.3e-4 to 3.7e-4.
+# Measured on this photo, 451 x 300 to 32 or 36 pixels: one level on 0.1 to 0.3 % of the values, because torchvision
+# resizes rows and columns by another arithmetic than Pillow; the embedding moves by 1.3e-4 to 3.7e-4.
 @pytest.mark.parametrize("name", ["beit", "swin", "deit", "vitmae", "vitmsn", "hf-clip"])
 def test_torchvision_backend_differs_by_a_rounding(name, encoder, directory, cat):
     ours = encoder(name)

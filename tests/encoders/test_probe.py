@@ -13,7 +13,7 @@ from vitequiv.errors import ExitCode, ModelError, UsageError, VitequivError
 
 TABLE = [
     (lambda x: good(x) + torch.rand(()), "determinism"),
-    (lambda x: nn.functional.dropout(good(x), training=True), "determinism"),
+    (lambda x: good(nn.functional.dropout(x, training=True)), "determinism"),
     (lambda x: good(x) - 0.5 * good(x).mean(0), "batching"),
     (lambda x: (good(x) - 5).sqrt(), "finite embedding"),
     (lambda x: good(x) / 0, "finite embedding"),

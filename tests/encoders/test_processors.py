@@ -87,7 +87,7 @@ def test_refused_settings_are_named(settings, fragment, with_settings):
 
 def test_processor_and_network_must_agree_on_the_size(with_settings):
     path = with_settings("beit", size={"height": 64, "width": 64})
-    with pytest.raises(ModelError, match="makes images of 64 x 64 pixels, its config.json says 32 x 32"):
+    with pytest.raises(ModelError, match=r"makes images of 64 x 64 pixels, its config\.json says 32 x 32"):
         load_encoder(f"beit:{path}")
 
 
@@ -104,11 +104,11 @@ def test_without_a_processor_file_the_published_settings_are_used(name, encoder,
 def test_without_a_processor_file_other_types_are_refused(name, directory, tmp_path):
     path = Path(shutil.copytree(directory(name), tmp_path / name))
     (path / "preprocessor_config.json").unlink()
-    with pytest.raises(ModelError, match="has no preprocessor_config.json"):
+    with pytest.raises(ModelError, match=r"has no preprocessor_config\.json"):
         load_encoder(f"hf:{path}")
 
 
-# The hub's settings at 224 and, for DeiT, 384 pixels, whose processor says 438 (facebook/deit-base-distilled-patch16-384).
+# The hub's settings at 224 pixels and, for DeiT, at 384, whose processor says 438.
 @pytest.mark.parametrize(
     ("module", "size", "resized", "resample", "mean"),
     [

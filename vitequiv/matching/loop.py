@@ -34,7 +34,7 @@ class Progress:
     """What an observer is told after each evaluation of the batch.
 
     Args:
-        fraction: Share of the work of the batch that is done, in [0, 1]: 1 for an image that has ended, else an estimate
+        fraction: Share of the batch that is done, in [0, 1]: 1 for an image that has ended, else an estimate that
             takes the way to the goal as covered at an even pace in log(1 - cosine).
         active: Images still going.
         ended: Images that have ended.

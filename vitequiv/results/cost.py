@@ -14,8 +14,8 @@ class Cost:
         vjps: Products with the transposed Jacobian (one backward).
         jvps: Products with the Jacobian, one pass each by double backward (two in forward mode, counted as two).
         seconds: Wall-clock time; for an item of a batch, the batch's time until the item ended.
-        peak_memory_mb: In MiB: on CUDA the most that PyTorch has allocated so far, elsewhere what the graph of the item's
-            batch keeps for its backward, weights included.
+        peak_memory_mb: In MiB: on CUDA the most that PyTorch has allocated so far, elsewhere what the graph of the
+            item's batch keeps for its backward, weights included.
     """
 
     forwards: int = 0

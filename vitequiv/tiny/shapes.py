@@ -69,7 +69,8 @@ def _heart(x: Array, y: Array) -> Array:
 
 
 def _crescent(x: Array, y: Array) -> Array:
-    return np.maximum(np.hypot(x - 0.1, y) - 0.95, 0.72 - np.hypot(x - 0.5, y))
+    distance: Array = np.maximum(np.hypot(x - 0.1, y) - 0.95, 0.72 - np.hypot(x - 0.5, y))
+    return distance
 
 
 SIGNED_DISTANCE: Mapping[str, Callable[[Array, Array], Array]] = MappingProxyType({

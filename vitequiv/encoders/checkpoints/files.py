@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from vitequiv.encoders.checkpoints.quiet import quiet, reason
 from vitequiv.encoders.checkpoints.source import read_json
 from vitequiv.errors import ModelError
 
-SAFE = ("*.safetensors",)
-PICKLED = ("*.bin", "*.pt", "*.pth")
-
 _CODE = re.compile(r"unsupported (global|class)|unrecognized function", re.IGNORECASE)
 """How torch's restricted unpickler speaks of what could run code."""
 
 
-def check_weights(directory: Path, spec: str, expected: Iterable[str] = (*SAFE, *PICKLED)) -> None:
+def check_weights(directory: Path, spec: str, expected: Sequence[str]) -> None:
     """Refuse a directory whose weights are missing, damaged or unsafe, before a library opens them.
 
     Args:
         directory: The checkpoint's directory.
         spec: The encoder spec, for messages.
-        expected: Shell patterns of weight files; those of the first pattern that matches are checked.
+        expected: Shell patterns of weight files in the order in which the library looks for them; those of the first
+            pattern that matches are checked.
 
     Raises:
         ModelError: If there is none, one is cut short or not what its name says, or a pickle holds more than tensors.
     """
-    patterns = tuple(expected)
     for index in sorted(directory.glob("*.index.json")):
         shards = {str(name) for name in read_json(index, spec).get("weight_map", {}).values()}
         absent = sorted(name for name in shards if not (directory / name).is_file())
@@ -38,13 +35,13 @@ def check_weights(directory: Path, spec: str, expected: Iterable[str] = (*SAFE, 
                 f"The checkpoint {spec} lacks {len(absent)} of its {len(shards)} weight files, among them {absent[0]}: "
                 "fetch it again."
             )
-    for pattern in patterns:
+    for pattern in expected:
         files = sorted(directory.glob(pattern))
         for file in files:
             check_weight_file(file, spec)
         if files:
             return
-    raise ModelError(f"The directory {directory} of {spec} has no weights: none of {', '.join(patterns)} is there.")
+    raise ModelError(f"The directory {directory} of {spec} has no weights, such as {expected[0]}: fetch it again.")
 
 
 def check_weight_file(path: Path, spec: str) -> None:

@@ -92,7 +92,6 @@ class Logits(nn.Module):
 
     Args:
         model: The classifier.
-        inputs: Further arguments of the forward pass for a batch of pixels.
     """
 
     def __init__(self, model: nn.Module) -> None:

@@ -14,7 +14,7 @@ from vitequiv.encoders.checkpoints.quiet import loading
 from vitequiv.encoders.checkpoints.source import Wanted, fetch, local_directory, read_json
 from vitequiv.encoders.checkpoints.verify import verify_preprocessing
 from vitequiv.encoders.families import Readout
-from vitequiv.encoders.open_clip_models.names import WANTED, parse_name, weight_file
+from vitequiv.encoders.open_clip_models.names import WANTED, WEIGHT_FILES, parse_name, weight_file
 from vitequiv.errors import ModelError
 from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding
 
@@ -94,7 +94,7 @@ def _check_directory(directory: Path, spec: str) -> None:
         raise ModelError(f"The directory {directory} of {spec} has no open_clip_config.json: {hint}.")
     if "model_cfg" not in read_json(path, spec):
         raise ModelError(f"The file {path} of {spec} has no model_cfg: write it as open_clip's push_to_hf_hub does.")
-    check_weights(directory, spec)
+    check_weights(directory, spec, WEIGHT_FILES)
 
 
 def _preprocessing(model: Any, spec: str) -> Preprocessing:

@@ -12,6 +12,9 @@ SAFE_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensor
 TORCH_NAMES = ("open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth", "pytorch_model.bin")
 """Names open_clip's repositories give their weights, best first."""
 
+WEIGHT_FILES = (*SAFE_NAMES[:2], *TORCH_NAMES[:2], SAFE_NAMES[2], TORCH_NAMES[2], "*.safetensors", "*.bin", "*.pth")
+"""In the order in which open_clip looks for them in a directory."""
+
 WANTED = Wanted(
     weights=(SAFE_NAMES[:1], SAFE_NAMES[1:], TORCH_NAMES),
     others=("open_clip_config.json", "tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "*.model"),
@@ -46,26 +49,29 @@ def parse_name(checkpoint: str, spec: str) -> tuple[str, str]:
     if not tags:
         raise ModelError(f"open_clip has no weights for {architecture} ({spec}): use clip:local-dir:DIR for your own.")
     if not tag:
+        example = next((tag for tag in tags if _quick_gelu_twin(architecture, tag) is None), tags[0])
         raise ModelError(
-            f"Say which weights of {architecture}, as in clip:{architecture}/{tags[0]}: {', '.join(tags)}."
+            f"Say which weights of {architecture}, as in clip:{architecture}/{example}: {', '.join(tags)}."
         )
     tag = tag.lower().replace("-", "_")  # as open_clip compares them
     if tag not in tags:
         near = difflib.get_close_matches(tag, tags, n=3, cutoff=0.4) or tags
         raise ModelError(f"open_clip has no weights {tag!r} for {architecture} ({spec}): try {' or '.join(near)}.")
-    _check_activation(architecture, tag, spec)
+    twin = _quick_gelu_twin(architecture, tag)
+    if twin is not None:  # open_clip only warns, and the embeddings differ
+        raise ModelError(f"The weights of {spec} were trained with QuickGELU: use clip:{twin}/{tag}.")
     return architecture, tag
 
 
-def _check_activation(architecture: str, tag: str, spec: str) -> None:
-    """Refuse weights trained with QuickGELU in a network with GELU; open_clip only warns, and the embeddings differ."""
+def _quick_gelu_twin(architecture: str, tag: str) -> str | None:
+    """Returns the architecture with the activation these weights were trained with, if it is not the one named."""
     import open_clip
 
-    quick = f"{architecture}-quickgelu"
+    twin = f"{architecture}-quickgelu"
     config = open_clip.get_model_config(architecture) or {}
     trained_quick = open_clip.get_pretrained_cfg(architecture, tag).get("quick_gelu", False)
-    if trained_quick and not config.get("quick_gelu", False) and tag in open_clip.list_pretrained_tags_by_model(quick):
-        raise ModelError(f"The weights of {spec} were trained with QuickGELU: use clip:{quick}/{tag}.")
+    differs = trained_quick and not config.get("quick_gelu", False)
+    return twin if differs and tag in open_clip.list_pretrained_tags_by_model(twin) else None
 
 
 def weight_file(architecture: str, tag: str, spec: str) -> Path:

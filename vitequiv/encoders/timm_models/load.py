@@ -10,7 +10,7 @@ from urllib.error import URLError
 
 import numpy as np
 
-from vitequiv.encoders.checkpoints.files import PICKLED, SAFE, check_weight_file, check_weights
+from vitequiv.encoders.checkpoints.files import check_weight_file, check_weights
 from vitequiv.encoders.checkpoints.hub import unreachable
 from vitequiv.encoders.checkpoints.quiet import loading, quiet
 from vitequiv.encoders.checkpoints.source import Wanted, fetch, local_directory, read_json
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vitequiv.encoders.base import ClassificationHead, VisionTower
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "*model.pth", "*.safetensors", "*.pth", "*.bin")
 WANTED = Wanted(weights=(("model.safetensors",), ("pytorch_model.bin",)), others=("config.json",))
 
 
@@ -75,11 +76,12 @@ def _from_directory(directory: Path, spec: str) -> Any:
         raise ModelError(f"The directory {directory} of {spec} has no config.json: name one of timm's save_for_hf.")
     content = read_json(path, spec)
     if "architecture" not in content:
-        held = f"a {content['model_type']} checkpoint of transformers" if "model_type" in content else "something else"
-        raise ModelError(f"The directory {directory} of {spec} is none of timm's, it holds {held}: use hf:{directory}.")
+        kind = content.get("model_type")
+        hint = f"it holds a {kind} checkpoint of transformers: use hf:{directory}" if kind else "use one of save_for_hf"
+        raise ModelError(f"The directory {directory} of {spec} is none of timm's, {hint}.")
     if not timm.is_model(content["architecture"]):
         raise _unknown(str(content["architecture"]), spec)
-    check_weights(directory, spec)
+    check_weights(directory, spec, WEIGHT_FILES)
     with loading(f"The checkpoint of {spec}"):
         return timm.create_model(f"{LOCAL}{directory}", pretrained=True)
 
@@ -121,7 +123,7 @@ def _weight_file(cfg: Any, spec: str) -> Path:
         for file in (directory / pattern for pattern in patterns):
             if file.is_file():
                 return file
-    raise ModelError(f"The hub repository {cfg.hf_hub_id} of {spec} has none of {', '.join((*SAFE, *PICKLED))}.")
+    raise ModelError(f"The hub repository {cfg.hf_hub_id} of {spec} has no weights of timm's: name a directory.")
 
 
 def _unknown(name: str, spec: str) -> ModelError:

@@ -23,7 +23,7 @@ class Polyak:
             the image less, for more passes.
     """
 
-    step_size: float = 0.1
+    step_size: float = 0.25
 
     def init(self, pixels: Tensor) -> None:
         """Nothing is remembered."""
