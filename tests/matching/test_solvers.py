@@ -11,6 +11,7 @@ from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.loop import minimise
 from vitequiv.matching.names import SolverName
 from vitequiv.matching.objective import squared_distance
+from vitequiv.matching.precision import wide_dtype
 from vitequiv.matching.solvers import SOLVERS, make_solver
 from vitequiv.matching.solvers.adam import Adam
 from vitequiv.matching.solvers.gd import GradientDescent
@@ -129,3 +130,8 @@ def test_a_step_size_must_be_positive(step):
 def test_an_unknown_solver_names_the_known():
     with pytest.raises(ValueError, match="choose from polyak, gd, adam, lbfgs"):
         make_solver("newton")
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float64), ("cuda", torch.float64), ("mps", torch.float32)])
+def test_sums_are_as_wide_as_the_device_allows(device, dtype):
+    assert wide_dtype(torch.device(device)) is dtype

@@ -39,7 +39,7 @@ def load_encoder(
 
     Raises:
         ModelError: If the name is unknown, the checkpoint cannot be had or fails the probe.
-        UsageError: If the device is not there or the family has no such readout.
+        UsageError: If the device is not there or has no such dtype, or the family has no such readout.
         ValueError: If the dtype is not one of the three.
     """
     if dtype not in DTYPES:
@@ -53,6 +53,8 @@ def load_encoder(
         )
     chosen = _readout(readout, family.readouts, family.name)
     where = resolve_device(device)
+    if dtype == torch.float64 and where.type == "mps":
+        raise UsageError("The device mps has no float64: use --device cpu, or --dtype float32.")
 
     with loading(f"The model {parsed}"):  # whatever a plugin raises, and whatever its library says
         tower = family.load(checkpoint, chosen)

@@ -1,6 +1,5 @@
 """A method of a network as a module of its own."""
 
-# ruff: noqa: TID253 - reached only once a model is wanted
 from __future__ import annotations
 
 from typing import Any

@@ -41,11 +41,10 @@ def to_uint8(pixels: Tensor) -> NDArray[np.uint8]:
     """
     if pixels.ndim != 3 or pixels.shape[0] != 3:
         raise ValueError(f"expected pixels of shape (3, H, W), got {tuple(pixels.shape)}; pass one image of a batch")
-    values = pixels.detach().float().cpu().numpy()
+    values = (quantise(pixels.detach()) * 255).float().cpu().numpy()
     if not np.isfinite(values).all():
         raise ValueError("pixels hold NaN or infinity and cannot be rounded to 8 bits; check the status of the result")
-    levels = np.rint(values.clip(0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(levels.transpose(1, 2, 0))
+    return np.ascontiguousarray(np.rint(values).astype(np.uint8).transpose(1, 2, 0))
 
 
 def from_uint8(levels: NDArray[np.uint8]) -> Tensor:

@@ -14,6 +14,7 @@ from vitequiv.matching.loop import Observer, Run, minimise
 from vitequiv.matching.memory import peak_memory_mb
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, SolverName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.matching.precision import wide
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
 from vitequiv.results.cost import Cost
@@ -98,7 +99,7 @@ def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> Ma
     final = run.embedding
     first = run.trajectory[0] if run.trajectory else None
     residual = relative_residual((final - target)[None], target[None]).item()
-    initial_residual = math.sqrt(2 * first.loss) / target.double().norm().item() if first else math.nan
+    initial_residual = math.sqrt(2 * first.loss) / wide(target).norm().item() if first else math.nan
     untouched = status is Status.CONVERGED and torch.equal(run.pixels, start)
     return MatchResult(
         status=status,
@@ -124,8 +125,8 @@ def measure_perturbation(start: Tensor, pixels: Tensor) -> Perturbation:
     Returns:
         Norms of the change, in [0, 1] and in 8-bit levels (both images rounded).
     """
-    change = (pixels - start).double()
-    levels = ((quantise(pixels) - quantise(start)).double() * 255).round()
+    change = wide(pixels - start)
+    levels = (wide(quantise(pixels) - quantise(start)) * 255).round()
     mean_square = levels.square().mean().item()
     return Perturbation(
         l2=change.norm().item(),

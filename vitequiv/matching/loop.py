@@ -17,6 +17,7 @@ from vitequiv.matching.goal import Goal
 from vitequiv.matching.linearisation import Embed, Linearisation
 from vitequiv.matching.memory import graph_memory
 from vitequiv.matching.objective import cosine_similarity, squared_distance
+from vitequiv.matching.precision import wide
 from vitequiv.matching.solver import Solver, select
 from vitequiv.results.match import TrajectoryRow
 from vitequiv.results.status import Status
@@ -141,7 +142,7 @@ def _evaluate(runs: list[Run], point: Linearisation, start: Tensor, target: Tens
     residual = point.embedding - target
     losses = squared_distance(residual).tolist()
     cosines = cosine_similarity(point.embedding, target).tolist()
-    moved = (point.pixels - start).abs().double().flatten(1).mean(1).tolist()
+    moved = wide((point.pixels - start).abs()).flatten(1).mean(1).tolist()
     finite = (residual.isfinite().all(1) & point.pixels.isfinite().flatten(1).all(1)).tolist()
     for i, run in enumerate(runs):
         run.forwards += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vitequiv.matching.precision import wide
+
 
 def squared_distance(residual: Tensor) -> Tensor:
     """Half the squared distance to the target (paper, Eq. 3).
@@ -13,13 +15,13 @@ def squared_distance(residual: Tensor) -> Tensor:
         residual: f(x) - f(x_tg), (B, n).
 
     Returns:
-        Losses (B,), float64. Its cotangent is the residual itself, so its gradient is J^T residual (Eq. 4).
+        Losses (B,), in wide precision. Its cotangent is the residual itself, so its gradient is J^T residual (Eq. 4).
     """
-    return residual.double().square().sum(1) / 2
+    return wide(residual).square().sum(1) / 2
 
 
 def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine of the angle between rows, in float64.
+    """Cosine of the angle between rows, in wide precision.
 
     Args:
         a: Embeddings (B, n).
@@ -28,7 +30,7 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     Returns:
         Cosines (B,) in [-1, 1]; 0 where a row is zero, for a zero vector has no direction.
     """
-    return torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=1, eps=1e-30)
+    return torch.nn.functional.cosine_similarity(wide(a), wide(b), dim=1, eps=1e-30)
 
 
 def relative_residual(residual: Tensor, target: Tensor) -> Tensor:
@@ -39,9 +41,7 @@ def relative_residual(residual: Tensor, target: Tensor) -> Tensor:
         target: f(x_tg), (B, n).
 
     Returns:
-        Ratios (B,), float64, at least 0; infinite for a zero target that is not met.
+        Ratios (B,), in wide precision, at least 0; infinite for a zero target that is not met.
     """
-    ratio: Tensor = torch.linalg.vector_norm(residual.double(), dim=1) / torch.linalg.vector_norm(
-        target.double(), dim=1
-    )
-    return ratio
+    lengths = [torch.linalg.vector_norm(wide(vectors), dim=1) for vectors in (residual, target)]
+    return lengths[0] / lengths[1]

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor
 
 from vitequiv.matching.linearisation import Linearisation
+from vitequiv.matching.precision import wide
 
 State = TypeVar("State")
 
@@ -58,5 +59,5 @@ def per_image(values: Tensor) -> Tensor:
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Inner products image by image, (B, 3, H, W) and the same to (B,), accumulated in float64."""
-    return (a.double() * b.double()).flatten(1).sum(1)
+    """Inner products image by image, (B, 3, H, W) and the same to (B,), accumulated in wide precision."""
+    return (wide(a) * wide(b)).flatten(1).sum(1)

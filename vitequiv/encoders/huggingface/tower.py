@@ -1,6 +1,5 @@
 """The modules that turn a transformers model into one plain function of pixels."""
 
-# ruff: noqa: TID253 - reached only once a model is wanted
 from __future__ import annotations
 
 from collections.abc import Callable

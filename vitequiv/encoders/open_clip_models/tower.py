@@ -1,6 +1,5 @@
 """The module of the image half of an open_clip model."""
 
-# ruff: noqa: TID253 - reached only once a model is wanted
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """The module that reads an embedding out of a timm model."""
 
-# ruff: noqa: TID253 - reached only once a model is wanted
 from __future__ import annotations
 
 from typing import Any

@@ -11,6 +11,7 @@ from torch import Tensor
 from vitequiv.matching.box import free_part, project
 from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.objective import squared_distance
+from vitequiv.matching.precision import wide, wide_dtype
 from vitequiv.matching.solver import dot, per_image
 
 ARMIJO = 1e-4
@@ -25,13 +26,13 @@ class LBFGSState:
 
     Args:
         base: Last accepted points (B, 3, H, W).
-        base_loss: Their losses (B,), float64; infinite before the first.
+        base_loss: Their losses (B,), in wide precision; infinite before the first.
         base_gradient: Their free gradients (B, 3, H, W).
         direction: Search directions from the base (B, 3, H, W).
         length: Step lengths on trial (B,).
         s: Accepted steps (B, memory, m), the oldest first.
         y: The changes of gradient along them (B, memory, m).
-        rho: 1 / (s . y) (B, memory), float64; 0 marks an empty place.
+        rho: 1 / (s . y) (B, memory), in wide precision; 0 marks an empty place.
     """
 
     base: Tensor
@@ -65,13 +66,13 @@ class LBFGS:
         history = pixels.new_zeros(batch, self.memory, size)
         return LBFGSState(
             base=pixels,
-            base_loss=torch.full((batch,), torch.inf, dtype=torch.float64, device=pixels.device),
+            base_loss=torch.full((batch,), torch.inf, dtype=wide_dtype(pixels.device), device=pixels.device),
             base_gradient=torch.zeros_like(pixels),
             direction=torch.zeros_like(pixels),
-            length=torch.ones(batch, dtype=torch.float64, device=pixels.device),
+            length=torch.ones(batch, dtype=wide_dtype(pixels.device), device=pixels.device),
             s=history,
             y=history.clone(),
-            rho=torch.zeros(batch, self.memory, dtype=torch.float64, device=pixels.device),
+            rho=torch.zeros(batch, self.memory, dtype=wide_dtype(pixels.device), device=pixels.device),
         )
 
     def step(self, state: LBFGSState, point: Linearisation, residual: Tensor) -> tuple[Tensor, LBFGSState]:
@@ -139,4 +140,4 @@ def _remember(state: LBFGSState, s: Tensor, y: Tensor, accepted: Tensor) -> LBFG
 
 
 def _rows(a: Tensor, b: Tensor) -> Tensor:
-    return (a.double() * b.double()).sum(1)
+    return (wide(a) * wide(b)).sum(1)
