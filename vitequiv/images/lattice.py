@@ -41,9 +41,9 @@ def to_uint8(pixels: Tensor) -> NDArray[np.uint8]:
     """
     if pixels.ndim != 3 or pixels.shape[0] != 3:
         raise ValueError(f"expected pixels of shape (3, H, W), got {tuple(pixels.shape)}; pass one image of a batch")
-    values = (quantise(pixels.detach()) * 255).float().cpu().numpy()
-    if not np.isfinite(values).all():
+    if not bool(pixels.isfinite().all()):
         raise ValueError("pixels hold NaN or infinity and cannot be rounded to 8 bits; check the status of the result")
+    values = (quantise(pixels.detach()) * 255).float().cpu().numpy()
     return np.ascontiguousarray(np.rint(values).astype(np.uint8).transpose(1, 2, 0))
 
 

@@ -43,5 +43,6 @@ def relative_residual(residual: Tensor, target: Tensor) -> Tensor:
     Returns:
         Ratios (B,), in wide precision, at least 0; infinite for a zero target that is not met.
     """
-    lengths = [torch.linalg.vector_norm(wide(vectors), dim=1) for vectors in (residual, target)]
-    return lengths[0] / lengths[1]
+    distance: Tensor = torch.linalg.vector_norm(wide(residual), dim=1)
+    size: Tensor = torch.linalg.vector_norm(wide(target), dim=1)
+    return distance / size
