@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from vitequiv.encoders.families import EncoderFamily, Readout
     from vitequiv.encoders.load import load_encoder
     from vitequiv.errors import VitequivError
+    from vitequiv.geometry.api import jacobian
     from vitequiv.images.decode import load_image
     from vitequiv.matching.api import match
+    from vitequiv.results.jacobian import JacobianResult
     from vitequiv.results.match import MatchResult
     from vitequiv.results.status import Status
 
 _HOMES = {
     "Encoder": "vitequiv.encoders.base",
     "EncoderFamily": "vitequiv.encoders.families",
+    "JacobianResult": "vitequiv.results.jacobian",
     "MatchResult": "vitequiv.results.match",
     "Readout": "vitequiv.encoders.families",
     "Status": "vitequiv.results.status",
     "VitequivError": "vitequiv.errors",
+    "jacobian": "vitequiv.geometry.api",
     "load_encoder": "vitequiv.encoders.load",
     "load_image": "vitequiv.images.decode",
     "match": "vitequiv.matching.api",
@@ -35,11 +39,13 @@ _HOMES = {
 __all__ = [
     "Encoder",
     "EncoderFamily",
+    "JacobianResult",
     "MatchResult",
     "Readout",
     "Status",
     "VitequivError",
     "__version__",
+    "jacobian",
     "load_encoder",
     "load_image",
     "match",

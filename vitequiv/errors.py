@@ -58,3 +58,7 @@ class ModelError(VitequivError):
     """A model is unknown, its weights are missing or damaged, or it fails its probe."""
 
     exit_code = ExitCode.MODEL_UNAVAILABLE
+
+
+class ResourceError(VitequivError):
+    """One item needs more than this machine has."""

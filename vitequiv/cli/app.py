@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from vitequiv._version import __version__
-from vitequiv.cli import match, models
-from vitequiv.cli.render import print_error
+from vitequiv.cli import jacobian, match, models
+from vitequiv.cli.console import print_error
 from vitequiv.errors import ExitCode, VitequivError
 
 DEBUG_VARIABLE = "VITEQUIV_DEBUG"
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("match")(match.match)
+app.command("jacobian")(jacobian.jacobian)
 app.add_typer(models.app, name="models")
 
 

@@ -10,13 +10,15 @@ import typer
 
 from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
+from vitequiv.cli.console import print_note
+from vitequiv.cli.formats import Format
 from vitequiv.cli.progress import match_progress
-from vitequiv.cli.render import Column, Renderer, print_note
+from vitequiv.cli.render import Column, Renderer
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, Init, SolverName
 from vitequiv.results.envelope import Envelope
-from vitequiv.results.settings import Setting, Source
+from vitequiv.results.settings import Setting
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.worklist import Pair, pairs_from_csv, pairs_from_noise, pairs_from_paths
 
@@ -89,7 +91,7 @@ def match(
     device: options.Device = "auto",
     dtype: options.Precision = options.DType.FLOAT32,
     out: options.Out = Path("vitequiv-out"),
-    output_format: options.OutputFormat = options.Format.HUMAN,
+    output_format: options.OutputFormat = Format.HUMAN,
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
     seed: options.Seed = 0,
@@ -117,11 +119,7 @@ def match(
     todo = _worklist(paths or [], pairs, init, quiet)
     directory = RunDirectory(out, VERB)
     directory.prepare((pair.name for pair in todo), overwrite)
-    if settings["model"].source is Source.DEFAULT and not quiet:
-        print_note(
-            f"No --model given: using {DEFAULT_SPEC}, a small model that comes with vitequiv. "
-            "Pretrained choices: clip, beit, swin, deit, vitmae, vitmsn, timm:NAME, hf:REPO_OR_DIR."
-        )
+    options.note_default_model(settings["model"], quiet)
 
     # Imported here, so that help and usage errors do not wait for torch.
     import torch

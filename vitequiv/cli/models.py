@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from vitequiv.cli import options
-from vitequiv.cli.render import output_console, print_json
+from vitequiv.cli.console import output_console, print_json
+from vitequiv.cli.formats import Format
 from vitequiv.encoders.families import EncoderFamily
 from vitequiv.encoders.registry import Registry, load_registry
 from vitequiv.encoders.spec import DEFAULT_SPEC, parse_spec
@@ -22,10 +23,10 @@ SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="NAME or NAME:
 
 
 @app.command("list")
-def list_models(output_format: options.OutputFormat = options.Format.HUMAN) -> None:
+def list_models(output_format: options.OutputFormat = Format.HUMAN) -> None:
     """List the registered families, who owns each, and the plugins that failed."""
     registry = load_registry()
-    if output_format is options.Format.JSON:
+    if output_format is Format.JSON:
         for name in registry.families:
             print_json(_describe(registry, name))
         for failure in registry.failures:
@@ -47,7 +48,7 @@ def list_models(output_format: options.OutputFormat = options.Format.HUMAN) -> N
 
 
 @app.command("show")
-def show_model(name: Name, output_format: options.OutputFormat = options.Format.HUMAN) -> None:
+def show_model(name: Name, output_format: options.OutputFormat = Format.HUMAN) -> None:
     """Show one family: its default checkpoint, its readouts and where the default comes from."""
     registry = load_registry()
     description = _describe(registry, parse_spec(name).name)
@@ -60,7 +61,7 @@ def check_model(
     readout: options.Readout = None,
     device: options.Device = "auto",
     dtype: options.Precision = options.DType.FLOAT32,
-    output_format: options.OutputFormat = options.Format.HUMAN,
+    output_format: options.OutputFormat = Format.HUMAN,
 ) -> None:
     """Load an encoder, probe it, and show what it is."""
     import torch
@@ -101,8 +102,8 @@ def _describe(registry: Registry, name: str) -> dict[str, object]:
     }
 
 
-def _print(description: dict[str, object], output_format: options.Format) -> None:
-    if output_format is options.Format.JSON:
+def _print(description: dict[str, object], output_format: Format) -> None:
+    if output_format is Format.JSON:
         print_json(description)
         return
     table = Table(box=None, pad_edge=False, show_header=False)

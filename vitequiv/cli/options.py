@@ -9,15 +9,11 @@ from typing import Annotated
 import typer
 
 from vitequiv.cli.config import config_callback
+from vitequiv.cli.console import print_note
+from vitequiv.cli.formats import Format
+from vitequiv.results.settings import Setting, Source
 
 RUN, MODEL, OUTPUT = "Run", "Model", "Output"
-
-
-class Format(StrEnum):
-    """What standard output carries."""
-
-    HUMAN = "human"
-    JSON = "json"
 
 
 class DType(StrEnum):
@@ -72,3 +68,12 @@ Config = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+
+
+def note_default_model(model: Setting, quiet: bool) -> None:
+    """Say which model is used where none was named, and what else there is."""
+    if model.source is Source.DEFAULT and not quiet:
+        print_note(
+            f"No --model given: using {model.value}, a small model that comes with vitequiv. "
+            "Pretrained choices: clip, beit, swin, deit, vitmae, vitmsn, timm:NAME, hf:REPO_OR_DIR."
+        )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from vitequiv.cli.render import error_console
+from vitequiv.cli.console import error_console
 
 if TYPE_CHECKING:
     from vitequiv.matching.loop import Observer
@@ -56,3 +56,29 @@ def match_progress(items: int, quiet: bool) -> Iterator[Observer | None]:
             )
 
         yield observe
+
+
+@contextmanager
+def rows_progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many rows of a Jacobian are done and the time left.
+
+    Args:
+        quiet: Show nothing.
+
+    Yields:
+        The observer of rows done and rows in all; None if nothing is to be shown.
+    """
+    console = error_console()
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("rows"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("rows", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,49 +1,19 @@
-"""The one place that writes: results on standard output, everything else on standard error."""
+"""The one place that shows results: a table for people, a JSON object a line for programs."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vitequiv.cli.options import Format
-from vitequiv.results.envelope import Envelope, jsonable
+from vitequiv.cli.console import output_console, print_json
+from vitequiv.cli.formats import Format
+from vitequiv.results.envelope import Envelope
 from vitequiv.results.status import Status
-
-PIPED_WIDTH = 160
 
 Column = tuple[str, Callable[[Envelope], str]]
 """A table column: its heading and what it shows of an item that has a result."""
-
-
-def error_console() -> Console:
-    """A console on standard error, for progress, notes and errors."""
-    return Console(stderr=True, highlight=False)
-
-
-def output_console() -> Console:
-    """A console on standard output; wide when nobody's terminal decides."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-
-
-def print_error(message: str) -> None:
-    """Print one sentence about what went wrong."""
-    error_console().print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
-
-
-def print_note(message: str) -> None:
-    """Print one sentence that the user should know."""
-    error_console().print(f"[dim]{escape(message)}[/]", soft_wrap=True)
-
-
-def print_json(value: object) -> None:
-    """Print one JSON object on a line of its own."""
-    sys.stdout.write(json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
 
 
 class Renderer:

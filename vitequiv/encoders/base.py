@@ -148,6 +148,30 @@ class Encoder:
         )
         return (pixels - mean) / std
 
+    def batch(self, pixels: Tensor, name: str = "pixels") -> Tensor:
+        """Check pixels and bring them to the encoder's device and dtype.
+
+        Args:
+            pixels: (B, 3, H, W) in [0, 1] at the input size, or one image (3, H, W).
+            name: What to call them in an error.
+
+        Returns:
+            (B, 3, H, W), detached.
+
+        Raises:
+            ValueError: If the shape, dtype or range is another.
+        """
+        batch = pixels[None] if pixels.ndim == 3 else pixels
+        expected = (3, *self.input_size)
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != expected or not batch.is_floating_point():
+            raise ValueError(
+                f"{name} must be floating point of shape (B, {', '.join(map(str, expected))}), got {pixels.dtype} of "
+                f"shape {tuple(pixels.shape)}: make them with encoder.preprocess(image) and torch.stack."
+            )
+        if not bool(((batch >= 0) & (batch <= 1)).all()):
+            raise ValueError(f"{name} must lie in [0, 1] and hold no NaN, got {batch.min():.3g} to {batch.max():.3g}.")
+        return batch.detach().to(self.device, self.pixel_dtype)
+
     def embed(self, pixels: Tensor) -> Tensor:
         """Embed images; differentiable with respect to `pixels`.
 

@@ -32,7 +32,7 @@ class Triplets:
 
 
 def top_triplets(
-    jacobian: Jacobian, count: int, *, tolerance: float = 1e-4, max_steps: int | None = None, seed: int = 0
+    jacobian: Jacobian, count: int, *, tolerance: float = 1e-3, max_steps: int | None = None, seed: int = 0
 ) -> Triplets:
     """Find the largest singular triplets by Lanczos with full reorthogonalisation (Golub and Van Loan, 10.1 and 10.4).
 

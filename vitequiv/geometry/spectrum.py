@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.results.jacobian import SpectrumSummary
+
 ROUNDING = 8.0
 """How many units of rounding a row of J is taken to carry: the depth of sums in a network, not its size, decides."""
 
@@ -98,25 +100,6 @@ def _right(matrix: Tensor, left: Tensor, values: Tensor, block: int) -> Tensor:
     lower = torch.linalg.cholesky(right.T @ right)
     orthonormal: Tensor = torch.linalg.solve_triangular(lower, right.T, upper=False)
     return orthonormal.T
-
-
-@dataclass(frozen=True)
-class SpectrumSummary:
-    """Numbers that describe a spectrum.
-
-    Args:
-        frobenius_norm: |J|_F.
-        stable_rank: |J|_F^2 / s_1^2.
-        effective_rank: exp of the spectral entropy (Roy and Vetterli 2007).
-        spectral_entropy: -sum p log p with p = s / sum s, in nats.
-        condition_number: s_1 / s_r over the numerical rank r.
-    """
-
-    frobenius_norm: float
-    stable_rank: float
-    effective_rank: float
-    spectral_entropy: float
-    condition_number: float
 
 
 def summarise(values: Tensor, rank: int) -> SpectrumSummary:

@@ -62,25 +62,11 @@ def match(
         solver = make_solver(solver, step_size)
     elif step_size is not None:
         raise ValueError("step_size goes with a solver's name: set it on the solver object instead.")
-    start, target_pixels = _pair(_batch(encoder, sources, "sources"), _batch(encoder, targets, "targets"))
+    start, target_pixels = _pair(encoder.batch(sources, "sources"), encoder.batch(targets, "targets"))
     with torch.no_grad():
         target = encoder.embed(target_pixels)
     runs = minimise(encoder.embed, start, target, solver, goal, observe)
     return [_result(run, x, t, encoder.device) for run, x, t in zip(runs, start, target, strict=True)]
-
-
-def _batch(encoder: Encoder, pixels: Tensor, name: str) -> Tensor:
-    """Check pixels and bring them to the encoder's device and dtype."""
-    batch = pixels[None] if pixels.ndim == 3 else pixels
-    expected = (3, *encoder.input_size)
-    if batch.ndim != 4 or tuple(batch.shape[1:]) != expected or not batch.is_floating_point():
-        raise ValueError(
-            f"{name} must be floating point of shape (B, {', '.join(map(str, expected))}), got {pixels.dtype} of shape "
-            f"{tuple(pixels.shape)}: make them with encoder.preprocess(image) and torch.stack."
-        )
-    if not bool(((batch >= 0) & (batch <= 1)).all()):
-        raise ValueError(f"{name} must lie in [0, 1] and hold no NaN, got {batch.min():.3g} to {batch.max():.3g}.")
-    return batch.detach().to(encoder.device, encoder.pixel_dtype)
 
 
 def _pair(sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

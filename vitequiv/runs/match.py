@@ -23,6 +23,7 @@ from vitequiv.results.match import MatchResult
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.failures import reason
 from vitequiv.runs.match_artifacts import require_canvas, write_match
 from vitequiv.runs.worklist import Pair
 
@@ -111,9 +112,9 @@ def _match_all(
             on_lattice=plan.goal.on_lattice,
             observe=observe,
         )
-    except (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, MemoryError) as error:
+    except Exception as error:
         if len(prepared) == 1:
-            yield prepared[0], f"The model {encoder.spec} failed on this pair: {_first_line(error)}"
+            yield prepared[0], f"The model {encoder.spec} failed on this pair: {reason(error)}"
             return
         for item in prepared:
             yield from _match_all(encoder, [item], plan, observe)
@@ -164,7 +165,3 @@ def _record(role: str, path: Path, image: DecodedImage) -> InputRecord:
 def _named_inputs(pair: Pair) -> tuple[InputRecord, ...]:
     source = () if pair.source is None else (InputRecord("source", str(pair.source)),)
     return (*source, InputRecord("target", str(pair.target)))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -32,6 +32,38 @@ class Pair:
     target: Path
 
 
+@dataclass(frozen=True)
+class Item:
+    """One image to look at.
+
+    Args:
+        name: The item's name: a plain file name, unique in the run.
+        path: The image.
+    """
+
+    name: str
+    path: Path
+
+
+def images_from_paths(paths: Sequence[str], stdin: TextIO) -> list[Item]:
+    """Read `IMAGE...`.
+
+    Args:
+        paths: Files, folders, glob patterns or `-` (names on standard input).
+        stdin: Where `-` reads from.
+
+    Returns:
+        The images, in order.
+
+    Raises:
+        UsageError: If no image is named, or a folder or pattern yields none.
+    """
+    if not paths:
+        raise UsageError("Name at least one IMAGE: a file, a folder, a pattern, or - for names on standard input.")
+    found = [path for text in paths for path in expand(text, stdin)[0]]
+    return [Item(name, path) for name, path in zip(unique(plain(path.stem) for path in found), found, strict=True)]
+
+
 def pairs_from_paths(paths: Sequence[str], stdin: TextIO) -> tuple[list[Pair], list[str]]:
     """Read `SOURCE... TARGET`.
 
@@ -160,20 +192,36 @@ def named(entries: Iterable[tuple[Path | None, Path, str | None]]) -> list[Pair]
     Returns:
         The pairs in order; a name met before gets `-2`, `-3`, ... (compared without case, as some file systems do).
     """
+    entries = list(entries)
+    bases = [
+        plain(wish) if wish else f"{plain(source.stem if source else 'noise')}_to_{plain(target.stem)}"
+        for source, target, wish in entries
+    ]
+    return [Pair(name, s, t) for name, (s, t, _) in zip(unique(bases), entries, strict=True)]
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Number the names that were met before, `-2`, `-3`, ..., compared without case, as some file systems do.
+
+    Args:
+        names: Any names.
+
+    Returns:
+        As many, all different.
+    """
     used: set[str] = set()
-    pairs = []
-    for source, target, wish in entries:
-        base = _plain(wish) if wish else f"{_plain(source.stem if source else 'noise')}_to_{_plain(target.stem)}"
+    result = []
+    for base in names:
         name, count = base, 1
         while name.casefold() in used:
             count += 1
             name = f"{base}-{count}"
         used.add(name.casefold())
-        pairs.append(Pair(name, source, target))
-    return pairs
+        result.append(name)
+    return result
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A file name without separators, control characters or leading dots, of bounded length."""
     return re.sub(r"[^\w.+-]+", "_", text).lstrip(".")[:LONGEST_STEM] or "item"
 

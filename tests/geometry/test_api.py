@@ -1,0 +1,116 @@
+"""`vitequiv.jacobian` on real checkpoints, and what a full Jacobian is told to take."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import vitequiv
+from tests.geometry.maps import image, linear, with_singular_values
+from vitequiv.errors import ResourceError
+from vitequiv.geometry import budget
+from vitequiv.geometry.operator import Jacobian
+from vitequiv.results.status import Status
+
+
+def pixels(encoder, count: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand((count, 3, *encoder.input_size), generator=generator, dtype=encoder.pixel_dtype)
+
+
+@pytest.mark.parametrize(
+    ("family", "dtype", "deficit", "words"),
+    [
+        # A layer norm fixes the mean exactly, and the norm up to its epsilon, which float64 sees and float32 does not.
+        ("deit", torch.float32, 2, "mean and norm are fixed"),
+        ("deit", torch.float64, 1, "fixes the mean"),
+        ("vitmae", torch.float32, 2, "mean and norm are fixed"),
+        ("vitmsn", torch.float32, 2, "mean and norm are fixed"),
+        # A mean of normed tokens keeps a fixed mean and has no fixed norm.
+        ("swin", torch.float64, 1, "fixes the mean"),
+        ("clip", torch.float64, 0, "full rank"),
+    ],
+)
+def test_the_structural_deficit_is_found_and_named(checkpoints, family, dtype, deficit, words):
+    encoder = vitequiv.load_encoder(checkpoints[family], dtype=dtype)
+    (result,) = vitequiv.jacobian(encoder, pixels(encoder))
+    assert result.rank.deficit == deficit
+    assert words in result.rank.explanation
+    assert result.rank.rank + deficit == encoder.embedding_dim
+
+
+def test_a_normalised_embedding_has_one_dimension_less_and_no_radial_gain(checkpoints):
+    encoder = vitequiv.load_encoder("tiny-clip", dtype=torch.float64)
+    x = pixels(encoder)
+
+    class Normalised:
+        def __getattr__(self, name):
+            return getattr(encoder, name)
+
+        @staticmethod
+        def embed(batch):
+            # tiny-clip moves in 127 of its 128 dimensions; eight of them lose nothing but the norm.
+            return torch.nn.functional.normalize(encoder.embed(batch)[:, :8], dim=1)
+
+    (result,) = vitequiv.jacobian(Normalised(), x)
+    assert result.rank.deficit == 1
+    assert result.rank.radial_gain < 1e-10
+    assert "constant norm" in result.rank.explanation
+
+
+def test_full_and_topk_agree_and_certify_themselves():
+    encoder = vitequiv.load_encoder("tiny-clip", dtype=torch.float64)
+    x = pixels(encoder, 2)
+    full = vitequiv.jacobian(encoder, x)
+    top = vitequiv.jacobian(encoder, x, "topk", k=5, tolerance=1e-6)
+    assert len(full) == len(top) == 2
+    for a, b in zip(full, top, strict=True):
+        assert a.status is b.status is Status.CONVERGED
+        # The error of a singular value is the square of its residual.
+        torch.testing.assert_close(b.singular_values, a.singular_values[:5], rtol=1e-9, atol=0)
+        assert max(b.residuals.values()) <= 1e-6
+        # Independent products in float64, relative to singular values down to 1e-5 s_1.
+        assert max(a.residuals.values()) < 1e-9
+        assert len(a.residuals) == 8
+        cosines = (a.right[:, :5] * b.right).sum(0).abs()
+        torch.testing.assert_close(cosines, torch.ones(5, dtype=torch.float64), rtol=0, atol=1e-6)
+    # n rows, two to measure the time, one for the radial gain, one for the graph of the products with J.
+    assert (full[0].cost.forwards, full[0].cost.vjps, full[0].cost.jvps) == (1, 128 + 4, 8)
+
+
+def test_the_observers_are_told():
+    encoder = vitequiv.load_encoder("tiny-clip")
+    expected, rows = [], []
+    vitequiv.jacobian(
+        encoder, pixels(encoder), before=expected.append, observe=lambda done, total: rows.append((done, total))
+    )
+    assert expected[0].rows == 128
+    assert expected[0].bytes == 128 * 12288 * (4 + 16)
+    assert "128 backward passes" in str(expected[0])
+    assert rows == [(i + 1, 128) for i in range(128)]
+
+
+def test_too_little_memory_says_what_would_fit(monkeypatch):
+    monkeypatch.setattr(budget, "free_bytes", lambda device: 1000)
+    with pytest.raises(ResourceError, match="--method topk"):
+        budget.preflight(Jacobian(linear(with_singular_values([1.0, 1.0])), image()))
+
+
+def test_free_memory_is_known_here():
+    free = budget.free_bytes(torch.device("cpu"))
+    assert free is not None
+    assert 2**20 < free < 2**50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "qr"}, "choose from full, topk"),
+        ({"k": 3}, "k goes with the method topk"),
+        ({"method": "topk", "k": 200}, "Between 1 and 128"),
+    ],
+)
+def test_misuse(arguments, message):
+    encoder = vitequiv.load_encoder("tiny-clip")
+    with pytest.raises(ValueError, match=message):
+        vitequiv.jacobian(encoder, pixels(encoder), **arguments)

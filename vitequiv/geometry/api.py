@@ -1,0 +1,152 @@
+"""`vitequiv.jacobian`: an image in, the singular value decomposition of its Jacobian out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.geometry.budget import Preflight, preflight
+from vitequiv.geometry.lanczos import top_triplets
+from vitequiv.geometry.operator import Jacobian
+from vitequiv.geometry.rows import dense
+from vitequiv.geometry.spectrum import Spectrum, spectrum, summarise
+from vitequiv.results.cost import Cost
+from vitequiv.results.jacobian import JacobianResult, Method, RankReport
+from vitequiv.results.status import Status
+
+DEFAULT_K = 16
+DEFAULT_TOLERANCE = 1e-3
+CHECKED = 8
+"""Triplets of a full spectrum that are checked by independent products, spread over its rank."""
+
+
+def jacobian(
+    encoder: Encoder,
+    pixels: Tensor,
+    method: str = Method.FULL,
+    k: int | None = None,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE,
+    seed: int = 0,
+    before: Callable[[Preflight], None] | None = None,
+    observe: Callable[[int, int], None] | None = None,
+) -> list[JacobianResult]:
+    """Decompose the Jacobian of the embedding at each image (paper, Eq. 5 and Fig. 3).
+
+    Args:
+        encoder: The encoder.
+        pixels: (B, 3, H, W) in [0, 1] at the encoder's input size, or one image (3, H, W).
+        method: `full` for all singular triplets, `topk` for the k largest without the matrix.
+        k: Triplets for `topk`; by default 16, or n if that is less.
+        tolerance: Relative residual to reach, for `topk`.
+        seed: Seed of the starting direction, for `topk`.
+        before: Told what a full Jacobian will take, before it is begun.
+        observe: Told of rows done and rows in all.
+
+    Returns:
+        A result an image. Cost of one: for `full` 1 forward, n + 4 vjps and up to 8 jvps; for `topk` 1 forward, 1 vjp
+        and 2 passes a Lanczos step.
+
+    Raises:
+        ValueError: If the shape, the method or k is not as described.
+        ResourceError: If the full Jacobian does not fit into memory.
+        ModelError: If products with J cannot be computed.
+    """
+    if method not in set(Method):
+        raise ValueError(f"There is no method {method!r}: choose from {', '.join(Method)}.")
+    batch = encoder.batch(pixels)
+    if method == Method.TOPK:
+        count = min(DEFAULT_K, encoder.embedding_dim) if k is None else k
+        return [_topk(encoder, image, count, tolerance, seed) for image in batch]
+    if k is not None:
+        raise ValueError("k goes with the method topk: the full method finds all singular triplets.")
+    return [_full(encoder, image, before, observe) for image in batch]
+
+
+def _full(
+    encoder: Encoder,
+    image: Tensor,
+    before: Callable[[Preflight], None] | None,
+    observe: Callable[[int, int], None] | None,
+) -> JacobianResult:
+    began = time.perf_counter()
+    operator = Jacobian(encoder.embed, image)
+    expected = preflight(operator)
+    if before:
+        before(expected)
+    matrix = dense(operator, (lambda row: observe(row, operator.shape[0])) if observe else None)
+    found = spectrum(matrix)
+    residuals = _check(operator, found)
+    return JacobianResult(
+        status=Status.CONVERGED,
+        message=Status.CONVERGED.sentence,
+        method=Method.FULL,
+        shape=operator.shape,
+        singular_values=found.singular_values,
+        left=found.left,
+        right=found.right,
+        residuals=residuals,
+        rank=_rank_report(operator, found),
+        summary=summarise(found.singular_values, found.rank),
+        cost=_cost(operator, began, expected.bytes),
+    )
+
+
+def _topk(encoder: Encoder, image: Tensor, count: int, tolerance: float, seed: int) -> JacobianResult:
+    began = time.perf_counter()
+    operator = Jacobian(encoder.embed, image)
+    found = top_triplets(operator, count, tolerance=tolerance, seed=seed)
+    status = Status.CONVERGED if found.converged else Status.BUDGET_EXHAUSTED
+    return JacobianResult(
+        status=status,
+        message=status.sentence,
+        method=Method.TOPK,
+        shape=operator.shape,
+        singular_values=found.singular_values,
+        left=found.left,
+        right=found.right,
+        residuals=dict(enumerate(found.residuals.tolist())),
+        rank=None,
+        summary=None,
+        cost=_cost(operator, began, found.steps * operator.shape[1] * torch.finfo(operator.dtype).bits // 8),
+    )
+
+
+def _check(operator: Jacobian, found: Spectrum) -> dict[int, float]:
+    """|J v - s u| / s by products that had no part in finding the triplets; relative to s of each."""
+    count = min(CHECKED, found.rank)
+    indices = sorted({round(i * (found.rank - 1) / max(count - 1, 1)) for i in range(count)})
+    residuals = {}
+    for i in indices:
+        value = found.singular_values[i]
+        error = (operator @ found.right[:, i]).double() - value * found.left[:, i]
+        residuals[i] = float(error.norm() / value)
+    return residuals
+
+
+def _rank_report(operator: Jacobian, found: Spectrum) -> RankReport:
+    deficit = min(operator.shape) - found.rank
+    size = float(operator.embedding.double().norm())
+    largest = float(found.singular_values[0]) if found.rank else 0.0
+    gain = float(operator.pull(operator.embedding).double().norm()) / (size * largest) if size * largest else 0.0
+    if deficit == 0:
+        explanation = "full rank"
+    elif found.rank == 0:
+        explanation = "the embedding does not depend on the pixels here"
+    elif gain * largest <= found.tolerance and deficit == 1:
+        explanation = "one direction less: the embedding has constant norm, as a normalised one has"
+    elif deficit == 2:
+        explanation = "two directions less, as an embedding that ends in a layer norm has: mean and norm are fixed"
+    elif deficit == 1:
+        explanation = "one direction less, as where a layer norm fixes the mean (and, but for its epsilon, the norm)"
+    else:
+        explanation = f"the embedding moves in {found.rank} of its {min(operator.shape)} dimensions"
+    return RankReport(found.rank, found.tolerance, deficit, gain, explanation)
+
+
+def _cost(operator: Jacobian, began: float, needed: int) -> Cost:
+    return Cost(operator.forwards, operator.vjps, operator.jvps, time.perf_counter() - began, needed / 2**20)

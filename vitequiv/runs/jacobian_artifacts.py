@@ -1,0 +1,96 @@
+"""Writing one Jacobian: its spectrum, its vectors, and how it compares with another image's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.errors import OutputError
+from vitequiv.geometry.subspaces import grassmann_distance, principal_angles
+from vitequiv.images.save import atomic_write_bytes, save_tensors
+from vitequiv.plots.jacobian import spectrum_png, vector_png
+from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.jacobian import JacobianResult
+from vitequiv.runs.context import RunContext
+from vitequiv.runs.directory import RunDirectory
+
+Found = tuple[InputRecord, JacobianResult]
+
+
+def write_jacobian(
+    encoder: Encoder, item: str, found: Found, other: Found | None, drawn: int, context: RunContext, out: RunDirectory
+) -> Envelope:
+    """Write an item's folder: spectrum, vectors as images, tensors, and last the JSON.
+
+    Args:
+        encoder: The encoder.
+        item: The item's name.
+        found: The image and its Jacobian.
+        other: The image it is compared with and its Jacobian; None for none.
+        drawn: Right singular vectors to draw.
+        context: What the items share.
+        out: The run's directory.
+
+    Returns:
+        The envelope written.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    record, result = found
+    folder = out.begin(item)
+    spectra = {record.path: result.singular_values.tolist()}
+    comparison = None
+    if other:
+        spectra[other[0].path] = other[1].singular_values.tolist()
+        comparison = compare(result, other[1])
+    rank, tolerance = (result.rank.rank, result.rank.tolerance) if result.rank else (None, None)
+    title = f"Jacobian of {encoder.spec}, {result.shape[0]} x {result.shape[1]}"
+    atomic_write_bytes(folder / "spectrum.png", spectrum_png(spectra, title, rank, tolerance))
+
+    vectors = folder / "vectors"
+    try:
+        vectors.mkdir(exist_ok=True)
+        for stale in vectors.glob("*.png"):
+            stale.unlink()
+    except OSError as error:
+        raise OutputError(f"Cannot write to {vectors}: {error.strerror}; choose another --out.") from None
+    height, width = encoder.input_size
+    for i in range(min(drawn, result.right.shape[1])):
+        image = result.right[:, i].reshape(3, height, width).cpu().numpy()
+        name = f"right singular vector {i + 1}, singular value {float(result.singular_values[i]):.4g}"
+        atomic_write_bytes(vectors / f"{i + 1:03}.png", vector_png(image, name))
+    # In float32: V has 150,528 rows, and nothing that is shown of it needs more.
+    tensors = {"singular_values": result.singular_values, "left": result.left.float(), "right": result.right.float()}
+    metadata = {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256, "image_sha256": record.sha256 or ""}
+    save_tensors(folder / "jacobian.safetensors", tensors, metadata)
+    envelope = context.envelope(
+        item,
+        result.status,
+        result.message,
+        (record, other[0]) if other else (record,),
+        cost=result.cost,
+        result={**result.to_dict(), "comparison": comparison},
+        artifacts={"spectrum": "spectrum.png", "vectors": "vectors", "tensors": "jacobian.safetensors"},
+    )
+    out.finish(envelope)
+    return envelope
+
+
+def compare(first: JacobianResult, second: JacobianResult) -> dict[str, Any]:
+    """Compare the normal spaces of two images.
+
+    Args:
+        first: One Jacobian.
+        second: Another, of the same encoder.
+
+    Returns:
+        Both dimensions, the principal angles in radians, rising, and their norm (the Grassmann distance; where the
+        dimensions differ, over the angles there are).
+    """
+    angles = principal_angles(first.right, second.right)
+    return {
+        "dimensions": [first.right.shape[1], second.right.shape[1]],
+        "principal_angles": angles.tolist(),
+        "grassmann_distance": grassmann_distance(angles),
+    }
