@@ -1,0 +1,159 @@
+"""Full Jacobians and their largest singular triplets beside other ways to get them, in one process on one image.
+
+    python -m tests.benchmarks.jacobian --model hf:DIR --image PHOTO
+
+Full: all rows by vitequiv, `torch.autograd.functional.jacobian` (a loop, and vectorised), `torch.func.jacrev` with a
+chunk size, and n times one backward pass measured alone. Top k: vitequiv's Lanczos, `scipy.sparse.linalg.svds` on the
+same operator, and `torch.svd_lowrank` on the dense matrix, which needs all rows first. Times are ratios, as machines
+differ; passes are exact. Memory is the growth of the peak resident size, each way in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vitequiv.encoders.load import load_encoder
+from vitequiv.geometry.attention import plain_attention
+from vitequiv.geometry.lanczos import top_triplets
+from vitequiv.geometry.operator import Jacobian
+from vitequiv.geometry.rows import dense
+from vitequiv.images.decode import load_image
+
+Embed = Callable[[Tensor], Tensor]
+CHUNK = 32
+
+
+def single(embed: Embed) -> Embed:
+    """The map for one image without a batch dimension."""
+    return lambda x: embed(x[None])[0]
+
+
+def by_vitequiv(embed: Embed, x: Tensor) -> Tensor:
+    return dense(Jacobian(embed, x))
+
+
+def by_functional_loop(embed: Embed, x: Tensor) -> Tensor:
+    return torch.autograd.functional.jacobian(single(embed), x).flatten(1)
+
+
+def by_functional_vectorised(embed: Embed, x: Tensor) -> Tensor:
+    with plain_attention():
+        return torch.autograd.functional.jacobian(single(embed), x, vectorize=True).flatten(1)
+
+
+def by_jacrev(embed: Embed, x: Tensor) -> Tensor:
+    with plain_attention():
+        return torch.func.jacrev(single(embed), chunk_size=CHUNK)(x).flatten(1)
+
+
+WAYS: dict[str, Callable[[Embed, Tensor], Tensor]] = {
+    "vitequiv, row by row": by_vitequiv,
+    "torch.autograd.functional.jacobian": by_functional_loop,
+    "the same, vectorize=True": by_functional_vectorised,
+    f"torch.func.jacrev, chunk_size={CHUNK}": by_jacrev,
+}
+
+
+def prepare(spec: str, path: str) -> tuple[Embed, Tensor]:
+    encoder = load_encoder(spec)
+    return encoder.embed, encoder.preprocess(load_image(path).image)
+
+
+def run_alone(spec: str, path: str, way: str, threads: int, answer: multiprocessing.Queue) -> None:
+    """One way in a process of its own, for its time and peak memory."""
+    torch.set_num_threads(threads)
+    embed, x = prepare(spec, path)
+    Jacobian(embed, x).pull(torch.ones(embed(x[None]).shape[1]))  # warm
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    matrix = WAYS[way](embed, x)
+    seconds = time.perf_counter() - began
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    answer.put((seconds, grown, float(matrix.norm())))
+
+
+def one_pass(embed: Embed, x: Tensor, repeats: int = 10) -> float:
+    """Median seconds of one backward pass to the pixels."""
+    jacobian = Jacobian(embed, x)
+    u = torch.ones(jacobian.shape[0])
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        jacobian.pull(u)
+        seconds.append(time.perf_counter() - began)
+    return sorted(seconds)[repeats // 2]
+
+
+def full(spec: str, path: str, threads: int) -> None:
+    embed, x = prepare(spec, path)
+    n = embed(x[None]).shape[1]
+    ideal = n * one_pass(embed, x)
+    print(f"\nfull, {n} x {x.numel()}; one backward pass alone takes {1000 * ideal / n:.0f} ms\n")
+    print("| way | time over n passes measured alone | peak memory, MiB | norm |\n| --- | --- | --- | --- |")
+    context = multiprocessing.get_context("spawn")
+    for way in WAYS:
+        answer = context.Queue()
+        process = context.Process(target=run_alone, args=(spec, path, way, threads, answer))
+        process.start()
+        process.join()
+        if process.exitcode:
+            print(f"| {way} | failed | | |", flush=True)
+            continue
+        seconds, grown, norm = answer.get()
+        print(f"| {way} | {seconds / ideal:.2f} | {grown:.0f} | {norm:.6g} |", flush=True)
+
+
+def topk(spec: str, path: str, counts: list[int]) -> None:
+    from scipy.sparse.linalg import svds
+
+    embed, x = prepare(spec, path)
+    matrix = dense(Jacobian(embed, x))
+    known = torch.linalg.svdvals(matrix.double())
+    n = len(matrix)
+    print(f"\ntop k of {n}; a full spectrum takes {n + 1} passes\n")
+    print("| way | k | passes | share of full | worst residual | worst error of s |\n" + "| --- " * 6 + "|")
+    for k in counts:
+        jacobian = Jacobian(embed, x)
+        found = top_triplets(jacobian, k)
+        report(f"vitequiv | {k}", jacobian.passes, n, float(found.residuals.max()), found.singular_values, known[:k])
+        jacobian = Jacobian(embed, x)
+        left, values, right = svds(jacobian.to_scipy(), k=k, tol=1e-3, random_state=0)
+        order = values.argsort()[::-1].copy()
+        u, s, v = (torch.from_numpy(a.copy()) for a in (left[:, order], values[order], right[order]))
+        spent = jacobian.passes
+        residual = ((matrix.double() @ v.T - u * s).norm(dim=0) / s).max()
+        report(f"scipy svds, tol=1e-3 | {k}", spent, n, float(residual), s, known[:k])
+        torch.manual_seed(0)
+        u, s, v = torch.svd_lowrank(matrix, q=k + 6, niter=2)
+        residual = ((matrix @ v - u * s).norm(dim=0) / s)[:k].max()
+        report(f"torch.svd_lowrank of the dense matrix | {k}", n + 1, n, float(residual), s[:k].double(), known[:k])
+
+
+def report(name: str, passes: int, n: int, residual: float, found: Tensor, known: Tensor) -> None:
+    error = float(((found - known).abs() / known).max())
+    print(f"| {name} | {passes} | {passes / (n + 1):.3f} | {residual:.1e} | {error:.1e} |", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="tiny-clip")
+    parser.add_argument("--image", required=True)
+    parser.add_argument("--k", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--skip-full", action="store_true")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    topk(options.model, options.image, options.k)
+    if not options.skip_full:
+        full(options.model, options.image, options.threads)
+
+
+if __name__ == "__main__":
+    main()
