@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import struct
@@ -137,6 +138,8 @@ def test_unusual_images_are_handled(run, tmp_path):
         ((CAT, COFFEE, "--config", "broken.toml"), 2, ["broken.toml", "TOML"]),
         ((CAT, COFFEE, "--config", "unknown.toml"), 2, ["cosin", "did you mean cosine"]),
         ((CAT, COFFEE, "--config", "badvalue.toml"), 2, ["max"]),
+        ((CAT, COFFEE, "--config", "notable.toml"), 2, ["[match]"]),
+        ((CAT, COFFEE, "--seed", str(2**64)), 2, ["--seed"]),
         ((CAT, COFFEE, "--out", "file/below"), 2, ["file/below", "--out"]),
         ((CAT, COFFEE, "--out", "file"), 2, ["file", "--out"]),
         ((CAT, COFFEE, "--out", "/proc/nowhere"), 2, ["/proc/nowhere", "--out"]),
@@ -157,6 +160,7 @@ def test_misuse(run, tmp_path, arguments, code, fragments):
         "short.csv": "source,target\na\n",
         "broken.toml": "seed = = 1",
         "unknown.toml": "[match]\ncosin = 0.9\n",
+        "notable.toml": "match = 3\n",
         "badvalue.toml": "[match]\nmax-passes = 'many'\n",
     }.items():
         (tmp_path / name).write_text(text)
@@ -166,6 +170,35 @@ def test_misuse(run, tmp_path, arguments, code, fragments):
     for fragment in fragments:
         assert fragment in done.err
     assert done.out == ""
+
+
+def test_a_closed_standard_input(tmp_path):
+    done = subprocess.run(
+        ["bash", "-c", f"'{PROGRAM}' match - '{COFFEE}' <&-"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Standard input is closed" in done.stderr
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(os.fsencode(CAT), name)
+    arguments = [os.fsencode(PROGRAM), b"match", name, name[:-4] + b"gone.png", os.fsencode(COFFEE)]
+    done = subprocess.run(
+        [*arguments, b"--cosine", b"0.8", b"--format", b"json"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 3
+    gone, there = sorted(
+        (json.loads(line) for line in done.stdout.decode("ascii").splitlines()), key=lambda r: r["status"] != "failed"
+    )
+    assert there["status"] == "converged"
+    assert os.fsencode(there["inputs"][0]["path"]) == name
+    assert "does not exist" in gone["message"]
 
 
 def test_source_equal_to_target(run, tmp_path):

@@ -126,6 +126,8 @@ def test_derivatives_agree_with_finite_differences(shipped: TinyClip, images: to
         torch.testing.assert_close((gradient[0] * direction).sum(), expected, rtol=1e-6, atol=1e-7)
 
 
+# Torch's first use of forward mode compiles decompositions with its own, by now deprecated, torch.jit.script.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")
 def test_forward_mode_and_double_backward_agree(shipped: TinyClip, images: torch.Tensor) -> None:
     model = _in_float64(shipped)
     point = images[:1].double()

@@ -12,7 +12,7 @@ import torch
 from vitequiv.tiny.checkpoint import WEIGHTS_NAME, load
 from vitequiv.tiny.train import contrastive_loss, learning_rate, train
 
-COMMAND = [sys.executable, "-m", "vitequiv.tiny.train", "--steps", "2", "--threads", "1"]
+COMMAND = [sys.executable, "-m", "vitequiv.tiny.train", "--steps", "2", "--threads", "1", "--scenes", "64"]
 
 
 def test_a_few_steps_lower_the_loss() -> None:

@@ -53,8 +53,10 @@ def read_config(path: Path, verb: str, known: set[str]) -> dict[str, Any]:
         raise UsageError(f"The configuration file {path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The configuration file {path} is not TOML: {error}.") from None
-    common = {key: value for key, value in document.items() if not isinstance(value, Mapping)}
+    common = {key: value for key, value in document.items() if not isinstance(value, Mapping) and key != verb}
     own = document.get(verb, {})
+    if not isinstance(own, Mapping):
+        raise UsageError(f"The configuration file {path} sets {verb} to a value: make it a table, [{verb}].")
     values = {key.replace("-", "_"): value for key, value in {**common, **own}.items()}
     for name in values:
         if name not in known:

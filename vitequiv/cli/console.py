@@ -34,6 +34,6 @@ def print_note(message: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON object on a line of its own."""
-    sys.stdout.write(json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False) + "\n")
+    """Print one JSON object on a line of its own, in ASCII: file names need not be UTF-8, JSON must."""
+    sys.stdout.write(json.dumps(jsonable(value), allow_nan=False) + "\n")
     sys.stdout.flush()

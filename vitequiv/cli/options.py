@@ -55,7 +55,7 @@ OutputFormat = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.", rich_help_panel=OUTPUT)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.", rich_help_panel=OUTPUT)]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.", rich_help_panel=RUN)]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.", rich_help_panel=RUN)]
 BatchSize = Annotated[int, typer.Option(min=1, help="Items worked on together.", rich_help_panel=RUN)]
 Config = Annotated[
     Path | None,

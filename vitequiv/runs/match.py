@@ -89,6 +89,9 @@ def run_matches(
                     yield write_match(encoder, item.pair.name, item.inputs, result, plan.goal, context, out)
                 except VitequivError as error:
                     yield context.envelope(item.pair.name, Status.FAILED, error.message, item.inputs)
+                except Exception as error:
+                    message = f"The match was found but could not be written: {reason(error)}"
+                    yield context.envelope(item.pair.name, Status.FAILED, message, item.inputs)
             else:
                 yield context.envelope(item.pair.name, Status.FAILED, result, item.inputs)
 

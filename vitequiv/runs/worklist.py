@@ -45,7 +45,7 @@ class Item:
     path: Path
 
 
-def images_from_paths(paths: Sequence[str], stdin: TextIO) -> list[Item]:
+def images_from_paths(paths: Sequence[str], stdin: TextIO | None) -> list[Item]:
     """Read `IMAGE...`.
 
     Args:
@@ -64,7 +64,7 @@ def images_from_paths(paths: Sequence[str], stdin: TextIO) -> list[Item]:
     return [Item(name, path) for name, path in zip(unique(plain(path.stem) for path in found), found, strict=True)]
 
 
-def pairs_from_paths(paths: Sequence[str], stdin: TextIO) -> tuple[list[Pair], list[str]]:
+def pairs_from_paths(paths: Sequence[str], stdin: TextIO | None) -> tuple[list[Pair], list[str]]:
     """Read `SOURCE... TARGET`.
 
     Args:
@@ -98,7 +98,7 @@ def pairs_from_paths(paths: Sequence[str], stdin: TextIO) -> tuple[list[Pair], l
     return named([(source, target, None) for source in sources]), notes
 
 
-def pairs_from_noise(paths: Sequence[str], stdin: TextIO) -> list[Pair]:
+def pairs_from_noise(paths: Sequence[str], stdin: TextIO | None) -> list[Pair]:
     """Read `TARGET...` for a start at noise.
 
     Args:
@@ -151,7 +151,7 @@ def pairs_from_csv(path: Path) -> list[Pair]:
     return named(entries)
 
 
-def expand(text: str, stdin: TextIO) -> tuple[list[Path], bool]:
+def expand(text: str, stdin: TextIO | None) -> tuple[list[Path], bool]:
     """Find the files that one name stands for.
 
     Args:
@@ -166,6 +166,8 @@ def expand(text: str, stdin: TextIO) -> tuple[list[Path], bool]:
         UsageError: If a folder, a pattern or standard input yields no image.
     """
     if text == STDIN:
+        if stdin is None or stdin.closed:
+            raise UsageError("Standard input is closed, so - can name no image: pipe the names in.")
         names = re.split(r"\0|\r?\n", stdin.read())
         found = [Path(name) for name in names if name]
         what = "Standard input names"
