@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from vitequiv.encoders.load import load_encoder
     from vitequiv.errors import VitequivError
     from vitequiv.geometry.api import jacobian
+    from vitequiv.geometry.ldlc import ldlc
     from vitequiv.images.decode import load_image
     from vitequiv.matching.api import match
     from vitequiv.results.jacobian import JacobianResult
+    from vitequiv.results.ldlc import LdlcResult
     from vitequiv.results.match import MatchResult
     from vitequiv.results.status import Status
 
@@ -26,11 +28,13 @@ _HOMES = {
     "Encoder": "vitequiv.encoders.base",
     "EncoderFamily": "vitequiv.encoders.families",
     "JacobianResult": "vitequiv.results.jacobian",
+    "LdlcResult": "vitequiv.results.ldlc",
     "MatchResult": "vitequiv.results.match",
     "Readout": "vitequiv.encoders.families",
     "Status": "vitequiv.results.status",
     "VitequivError": "vitequiv.errors",
     "jacobian": "vitequiv.geometry.api",
+    "ldlc": "vitequiv.geometry.ldlc",
     "load_encoder": "vitequiv.encoders.load",
     "load_image": "vitequiv.images.decode",
     "match": "vitequiv.matching.api",
@@ -40,12 +44,14 @@ __all__ = [
     "Encoder",
     "EncoderFamily",
     "JacobianResult",
+    "LdlcResult",
     "MatchResult",
     "Readout",
     "Status",
     "VitequivError",
     "__version__",
     "jacobian",
+    "ldlc",
     "load_encoder",
     "load_image",
     "match",

@@ -39,3 +39,15 @@ def reference(embed: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
     """The dense Jacobian by torch's own loop."""
     jacobian = torch.autograd.functional.jacobian(lambda x: embed(x[None])[0], pixels)
     return jacobian.reshape(jacobian.shape[0], -1)
+
+
+class Counting:
+    """A map that counts the images it embeds."""
+
+    def __init__(self, embed: Callable[[Tensor], Tensor]) -> None:
+        self._embed = embed
+        self.images = 0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        self.images += len(pixels)
+        return self._embed(pixels)

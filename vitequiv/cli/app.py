@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from vitequiv._version import __version__
-from vitequiv.cli import jacobian, match, models
+from vitequiv.cli import jacobian, ldlc, match, models
 from vitequiv.cli.console import print_error
 from vitequiv.errors import ExitCode, VitequivError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("match")(match.match)
 app.command("jacobian")(jacobian.jacobian)
+app.command("ldlc")(ldlc.ldlc)
 app.add_typer(models.app, name="models")
 
 

@@ -106,7 +106,9 @@ def minimise(
         A run an image, in order. Its point is the one that met the goal, else the one of least loss; always in the box.
     """
     began = time.perf_counter()
-    everyone = [Run(pixels=x.clone(), embedding=torch.full_like(t, torch.nan)) for x, t in zip(start, target, strict=True)]
+    everyone = [
+        Run(pixels=x.clone(), embedding=torch.full_like(t, torch.nan)) for x, t in zip(start, target, strict=True)
+    ]
     runs, pixels, state = everyone, project(start), solver.init(start)
     while runs:
         with graph_memory() if runs is everyone else nullcontext() as memory:

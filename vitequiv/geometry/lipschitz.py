@@ -1,0 +1,173 @@
+"""Directional Lipschitz constants (paper, Eq. 7) with their error budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vitequiv.geometry.operator import Embed
+from vitequiv.geometry.spectrum import ROUNDING
+
+
+@dataclass(frozen=True, eq=False)
+class Constants:
+    """Local directional Lipschitz constants along k directions, from below.
+
+    Args:
+        values: (k,), float64: the largest difference quotient between neighbours on the grid.
+        truncation: (k,), float64: how much each grows when every other point is put back, a measure of what a still
+            finer grid would add; NaN for a grid of 3 points.
+        floor: What rounding alone can make of a quotient on this grid.
+        forwards: Forward passes spent.
+    """
+
+    values: Tensor
+    truncation: Tensor
+    floor: float
+    forwards: int
+
+
+def directional_constants(
+    embed: Embed, pixels: Tensor, directions: Tensor, epsilon: float, *, points: int = 5, batch_size: int = 8
+) -> Constants:
+    """Estimate the smallest L with |f(x + b d) - f(x + a d)| <= L |b - a| for all a, b in [-epsilon, epsilon] (Eq. 7).
+
+    The largest quotient over all pairs of a grid is attained by neighbours, since by the triangle inequality a longer
+    quotient is at most the largest of those it is made of. The estimate never exceeds the constant but by rounding.
+
+    Args:
+        embed: The map.
+        pixels: x, (3, H, W).
+        directions: Unit vectors, (m, k).
+        epsilon: Half the range, as an L2 distance between images with pixels in [0, 1].
+        points: Grid points, odd and at least 3, so that x itself is one.
+        batch_size: Images embedded together.
+
+    Returns:
+        The constants. Cost: k (points - 1) + 1 forwards.
+
+    Raises:
+        ValueError: If epsilon, points or a direction is not as described, or epsilon is too small for x + epsilon d to
+            differ from x by more than rounding.
+    """
+    if points < 3 or points % 2 == 0:
+        raise ValueError(f"The grid needs an odd number of points, at least 3, got {points}.")
+    if not 0 < epsilon < float("inf"):
+        raise ValueError(f"Epsilon must be a positive number, got {epsilon}.")
+    lengths = torch.linalg.vector_norm(directions.double(), dim=0)
+    if bool(((lengths - 1).abs() > 1e-5).any()):
+        raise ValueError(f"Directions must have length 1, got lengths from {lengths.min():.3g} to {lengths.max():.3g}.")
+    offsets = torch.linspace(-epsilon, epsilon, points, dtype=torch.float64)
+    spacing = float(offsets[1] - offsets[0])
+    rounding = torch.finfo(pixels.dtype).eps
+    smallest = rounding * float(pixels.double().norm())
+    if spacing < 10 * smallest:
+        raise ValueError(
+            f"Epsilon {epsilon:.3g} is lost in the rounding of {pixels.dtype} pixels: take at least "
+            f"{10 * smallest * (points - 1) / 2:.1e}, or float64."
+        )
+    with torch.no_grad():
+        centre = embed(pixels[None])[0].double()
+        values, truncation = [], []
+        size = max(1, batch_size // (points - 1))
+        for begin in range(0, directions.shape[1], size):
+            direction = directions[:, begin : begin + size].T
+            embedded = _along(embed, pixels, direction, offsets, centre)  # (k', points, n)
+            values.append(_largest_quotient(embedded, spacing))
+            coarse = (
+                _largest_quotient(embedded[:, ::2], 2 * spacing)
+                if points >= 5
+                else torch.full_like(values[-1], torch.nan)
+            )
+            truncation.append((values[-1] - coarse).abs())
+    if points == 3:
+        truncation = [torch.full_like(part, torch.nan) for part in truncation]
+    floor = ROUNDING * rounding * float(centre.norm()) / spacing
+    forwards = directions.shape[1] * (points - 1) + 1
+    return Constants(torch.cat(values), torch.cat(truncation), floor, forwards)
+
+
+def _along(embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, centre: Tensor) -> Tensor:
+    """Embed x + t d for each direction (rows) and offset, taking f(x) as known: (k, points, n) in float64."""
+    outer = offsets[offsets != 0].to(pixels)
+    steps = outer[None, :, None] * directions.to(pixels)[:, None, :]  # (k, points - 1, m)
+    images = pixels + steps.reshape(-1, *pixels.shape)
+    embedded = embed(images).double().view(len(directions), len(outer), -1)
+    half = len(outer) // 2
+    middle = centre.expand(len(directions), 1, -1)
+    return torch.cat([embedded[:, :half], middle, embedded[:, half:]], dim=1)
+
+
+def _largest_quotient(embedded: Tensor, spacing: float) -> Tensor:
+    largest: Tensor = (embedded[:, 1:] - embedded[:, :-1]).norm(dim=2).max(dim=1).values / spacing
+    return largest.cpu()
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One epsilon of a sweep: the median constant over the directions, and its error budget.
+
+    Args:
+        epsilon: Half the range.
+        constant: Median over the directions.
+        floor: What rounding alone can make of it.
+        curvature: Median of how far the constant is from that of half the range, relatively.
+    """
+
+    epsilon: float
+    constant: float
+    floor: float
+    curvature: float
+
+    @property
+    def error(self) -> float:
+        """Both errors together, relative to the constant."""
+        return self.curvature + (self.floor / self.constant if self.constant > 0 else float("inf"))
+
+
+def sweep_epsilon(
+    embed: Embed, pixels: Tensor, directions: Tensor, *, largest: float = 1.0, steps: int = 10, batch_size: int = 8
+) -> list[SweepRow]:
+    """Measure the constants over a range of epsilon, a quarter each time.
+
+    Small ranges drown in rounding, large ones see the curvature of f; between them lies the plateau on which Eq. 7
+    measures what the Jacobian says.
+
+    Args:
+        embed: The map.
+        pixels: x, (3, H, W).
+        directions: Unit vectors (m, k); a few do.
+        largest: The largest epsilon.
+        steps: How many; those too small for the dtype are left out.
+        batch_size: Images embedded together.
+
+    Returns:
+        A row an epsilon, falling; the largest only serves as a neighbour and is not among them. Cost: 2 k + 1
+        forwards an epsilon.
+    """
+    rows: list[SweepRow] = []
+    before: Tensor | None = None
+    for epsilon in (largest / 4**i for i in range(steps)):
+        try:
+            found = directional_constants(embed, pixels, directions, epsilon, points=3, batch_size=batch_size)
+        except ValueError:
+            break
+        if before is not None:
+            change = ((before - found.values).abs() / found.values.clamp_min(1e-300)).median()
+            rows.append(SweepRow(epsilon, float(found.values.median()), found.floor, float(change)))
+        before = found.values
+    return rows
+
+
+def plateau(rows: list[SweepRow]) -> SweepRow:
+    """The epsilon with the least error, of rounding and curvature together.
+
+    Args:
+        rows: A sweep, not empty.
+
+    Returns:
+        Its row.
+    """
+    return min(rows, key=lambda row: row.error)

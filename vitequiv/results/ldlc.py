@@ -1,0 +1,138 @@
+"""Local directional Lipschitz constants of an image, by group of directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from vitequiv.results.cost import Cost
+from vitequiv.results.status import Status
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Directions(StrEnum):
+    """The groups of directions."""
+
+    SINGULAR = "singular"
+    """The right singular vectors of J (paper, Fig. 3)."""
+    RANDOM = "random"
+    """Uniform on the sphere of all pixels, as normalised Gaussian vectors are (Fig. 4, top left)."""
+    NULL = "null"
+    """Uniform on the sphere of the null space of J (Fig. 4, top right)."""
+    MATCH = "match"
+    """From the image to its match (Fig. 4, bottom)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """What was found along one group.
+
+    Args:
+        measured: Constants of Eq. 7 from forwards, (k,), float64.
+        truncation: What a finer grid might add to each, (k,).
+        floor: What rounding alone can make of a constant.
+        derivatives: |J d| from the known J, for all directions asked for, (count,), float64; the first k are the
+            measured ones.
+    """
+
+    measured: Tensor
+    truncation: Tensor
+    floor: float
+    derivatives: Tensor
+
+    def to_dict(self, largest: float) -> dict[str, Any]:
+        """Returns statistics for JSON, with ratios to the largest singular value."""
+        truncation = float(self.truncation.median()) if len(self.truncation) else 0.0
+        return {
+            "measured": statistics(self.measured, largest),
+            "derivative": statistics(self.derivatives, largest),
+            "error_budget": {"rounding_floor": self.floor, "truncation": truncation},
+        }
+
+
+def statistics(values: Tensor, largest: float) -> dict[str, Any]:
+    """Describe a sample.
+
+    Args:
+        values: (k,), at least one.
+        largest: s_1, for the ratio.
+
+    Returns:
+        Count, mean with its standard error, quantiles, maximum and the mean's ratio to s_1.
+    """
+    import torch
+
+    quantiles = torch.quantile(values, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=values.dtype)).tolist()
+    mean = float(values.mean())
+    error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else None
+    return {
+        "count": len(values),
+        "mean": mean,
+        "standard_error": error,
+        "quantiles": dict(zip(("5%", "25%", "50%", "75%", "95%"), quantiles, strict=True)),
+        "max": float(values.max()),
+        "ratio_to_sigma_1": mean / largest if largest else None,
+    }
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Closed-form identities, measured.
+
+    Args:
+        singular: Largest relative difference of the constant along v_i from s_i, over the s_i a hundred times above
+            the floor; None without the singular group.
+        isotropic: Mean |J d|^2 over |J|_F^2 / m for uniform unit d, which is 1 in expectation; None without the
+            random group.
+        isotropic_error: Its standard error.
+        null: Largest |J d| among null directions over s_1: what is left of J by rounding; None without the null group.
+    """
+
+    singular: float | None
+    isotropic: float | None
+    isotropic_error: float | None
+    null: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class LdlcResult:
+    """Constants by group, with how epsilon was chosen.
+
+    Args:
+        status: How it ended.
+        message: The same in a sentence.
+        epsilon: Half the range, an L2 distance with pixels in [0, 1].
+        chosen: Whether it was found on the plateau of `sweep`.
+        points: Grid points over the range.
+        sweep: Rows (epsilon, constant, floor, curvature) of the search; empty if epsilon was given and none asked for.
+        singular_values: The spectrum of J, falling.
+        groups: By name.
+        checks: The identities.
+        cost: What it took.
+    """
+
+    status: Status
+    message: str
+    epsilon: float
+    chosen: bool
+    points: int
+    sweep: tuple[Any, ...]
+    singular_values: Tensor
+    groups: Mapping[Directions, Group]
+    checks: Checks
+    cost: Cost
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the `result` object of `ldlc.json`, without the samples."""
+        largest = float(self.singular_values[0])
+        return {
+            "epsilon": {"value": self.epsilon, "chosen_on_plateau": self.chosen, "points": self.points},
+            "sweep": list(self.sweep),
+            "sigma_1": largest,
+            "groups": {name: group.to_dict(largest) for name, group in self.groups.items()},
+            "checks": self.checks,
+        }

@@ -1,0 +1,146 @@
+"""Directional Lipschitz constants of each image of a list: decode, measure, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from vitequiv.encoders.base import Encoder
+from vitequiv.errors import ImageError, VitequivError
+from vitequiv.geometry.budget import Preflight
+from vitequiv.geometry.ldlc import ldlc
+from vitequiv.images.decode import load_image
+from vitequiv.images.save import atomic_write_bytes, save_tensors
+from vitequiv.matching.api import match
+from vitequiv.plots.ldlc import ldlc_png
+from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.ldlc import Directions, LdlcResult
+from vitequiv.results.status import Status
+from vitequiv.runs.context import RunContext
+from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.failures import reason
+from vitequiv.runs.worklist import Item
+
+
+@dataclass(frozen=True)
+class LdlcPlan:
+    """How the images of a run are measured; see `vitequiv.geometry.ldlc.ldlc`.
+
+    Args:
+        directions: The groups.
+        target: For the group `match`: the image to match each one to.
+        count: Random directions for |J d|.
+        measured: Random and null directions for Eq. 7.
+        epsilon: Half the range; None to choose it.
+        points: Grid points.
+        sweep: Look along epsilon even where it is given.
+        seed: Seed of the directions.
+        batch_size: Images embedded together.
+    """
+
+    directions: tuple[Directions, ...]
+    target: Path | None
+    count: int
+    measured: int
+    epsilon: float | None
+    points: int
+    sweep: bool
+    seed: int
+    batch_size: int
+
+
+def run_ldlc(
+    encoder: Encoder,
+    items: Sequence[Item],
+    plan: LdlcPlan,
+    context: RunContext,
+    out: RunDirectory,
+    before: Callable[[Preflight], None] | None = None,
+    observe: Callable[[int, int], None] | None = None,
+) -> Iterator[Envelope]:
+    """Measure each image and write its folder.
+
+    Args:
+        encoder: The encoder.
+        items: The images.
+        plan: How.
+        context: What the items share.
+        out: Where to write.
+        before: Told what a full Jacobian will take.
+        observe: Told of rows of it done and rows in all.
+
+    Yields:
+        An envelope an image, as it ends; one that failed has no folder, only its envelope.
+    """
+    for item in items:
+        inputs = [InputRecord("image", str(item.path))]
+        try:
+            image = load_image(item.path)
+            inputs[0] = InputRecord("image", str(item.path), image.sha256, image.notes)
+            pixels = encoder.preprocess(image.image)
+            matched = None
+            if plan.target:
+                target = load_image(plan.target)
+                inputs.append(InputRecord("target", str(plan.target), target.sha256, target.notes))
+                matched = _match(encoder, pixels, encoder.preprocess(target.image), item, plan.target)
+            result = ldlc(
+                encoder,
+                pixels,
+                directions=plan.directions,
+                match=matched,
+                count=plan.count,
+                measured=plan.measured,
+                epsilon=plan.epsilon,
+                points=plan.points,
+                sweep=plan.sweep,
+                seed=plan.seed,
+                batch_size=plan.batch_size,
+                before=before,
+                observe=observe,
+            )
+            yield _write(encoder, item, tuple(inputs), result, context, out)
+        except VitequivError as error:
+            yield context.envelope(item.name, Status.FAILED, error.message, tuple(inputs))
+        except Exception as error:
+            message = f"The constants of this image could not be measured: {reason(error)}"
+            yield context.envelope(item.name, Status.FAILED, message, tuple(inputs))
+
+
+def _match(encoder: Encoder, pixels: Tensor, target: Tensor, item: Item, path: Path) -> Tensor:
+    """The image matched to the target; an `ImageError` if there is no match or nothing to do."""
+    (result,) = match(encoder, pixels, target, on_lattice=False)
+    if result.status is not Status.CONVERGED or result.perturbation.l2 == 0:
+        raise ImageError(f"There is no direction of a match from {item.path} to {path}: {result.message}")
+    return result.pixels
+
+
+def _write(
+    encoder: Encoder,
+    item: Item,
+    inputs: tuple[InputRecord, ...],
+    result: LdlcResult,
+    context: RunContext,
+    out: RunDirectory,
+) -> Envelope:
+    folder = out.begin(item.name)
+    atomic_write_bytes(folder / "ldlc.png", ldlc_png(result, f"{item.name} — {encoder.spec}"))
+    tensors = {"singular_values": result.singular_values}
+    for name, group in result.groups.items():
+        tensors[f"{name}.measured"] = group.measured
+        tensors[f"{name}.truncation"] = group.truncation
+        tensors[f"{name}.derivatives"] = group.derivatives
+    save_tensors(folder / "ldlc.safetensors", tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256})
+    envelope = context.envelope(
+        item.name,
+        result.status,
+        result.message,
+        inputs,
+        cost=result.cost,
+        result=result.to_dict(),
+        artifacts={"plot": "ldlc.png", "tensors": "ldlc.safetensors"},
+    )
+    out.finish(envelope)
+    return envelope
