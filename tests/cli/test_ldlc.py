@@ -33,6 +33,20 @@ def test_all_groups(run, tmp_path):
     assert float(tensors["null.measured"].mean()) == pytest.approx(means["null"], rel=1e-9)
 
 
+def test_the_direction_of_a_saved_match(run):
+    run("match", CAT, COFFEE, "--out", "saved")
+    quick = ("--directions", "match", "--epsilon", 0.02, "--format", "json", "--quiet")
+    (record,) = run("ldlc", CAT, "--target", "saved/cat_to_coffee", *quick).lines()
+    group = record["result"]["groups"]["match"]
+    assert group["measured"]["count"] == 1
+    assert group["measured"]["mean"] == pytest.approx(group["derivative"]["mean"], rel=0.05)
+    assert [i["role"] for i in record["inputs"]] == ["image", "match"]
+    (wrong,) = run("ldlc", COFFEE, "--target", "saved/cat_to_coffee", *quick).lines()
+    assert "did not begin from" in wrong["message"]
+    (empty,) = run("ldlc", CAT, "--target", "saved", *quick, "--out", "o2").lines()
+    assert "no match to read" in empty["message"]
+
+
 def test_a_given_epsilon_and_some_groups_over_a_folder(run, photos):
     (photos / "broken.png").write_bytes(b"nothing")
     arguments = (

@@ -62,8 +62,8 @@ def ldlc(
     target: Annotated[
         Path | None,
         typer.Option(
-            metavar="IMAGE",
-            help="Match each image to this one, and measure along the way there.",
+            metavar="IMAGE|FOLDER",
+            help="Match each image to this one and measure along the way there, or along that of a saved match.",
             show_default=False,
             rich_help_panel=PANEL,
         ),

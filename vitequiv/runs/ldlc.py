@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
@@ -22,6 +23,7 @@ from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.failures import reason
+from vitequiv.runs.match_artifacts import ARTIFACTS as MATCH_ARTIFACTS
 from vitequiv.runs.worklist import Item
 
 
@@ -31,7 +33,7 @@ class LdlcPlan:
 
     Args:
         directions: The groups.
-        target: For the group `match`: the image to match each one to.
+        target: For the group `match`: the image to match each one to, or the folder of a saved match.
         count: Random directions for |J d|.
         measured: Random and null directions for Eq. 7.
         epsilon: Half the range; None to choose it.
@@ -82,7 +84,10 @@ def run_ldlc(
             inputs[0] = InputRecord("image", str(item.path), image.sha256, image.notes)
             pixels = encoder.preprocess(image.image)
             matched = None
-            if plan.target:
+            if plan.target and plan.target.is_dir():
+                inputs.append(InputRecord("match", str(plan.target)))
+                matched = saved_match(plan.target, pixels, item)
+            elif plan.target:
                 target = load_image(plan.target)
                 inputs.append(InputRecord("target", str(plan.target), target.sha256, target.notes))
                 matched = _match(encoder, pixels, encoder.preprocess(target.image), item, plan.target)
@@ -115,6 +120,39 @@ def _match(encoder: Encoder, pixels: Tensor, target: Tensor, item: Item, path: P
     if result.status is not Status.CONVERGED or result.perturbation.l2 == 0:
         raise ImageError(f"There is no direction of a match from {item.path} to {path}: {result.message}")
     return result.pixels
+
+
+def saved_match(folder: Path, pixels: Tensor, item: Item) -> Tensor:
+    """Read the result of an earlier match.
+
+    Args:
+        folder: An item's folder, as `vitequiv match` wrote it.
+        pixels: The image that it must have begun from, (3, H, W).
+        item: The image's item, for messages.
+
+    Returns:
+        The matched pixels, (3, H, W).
+
+    Raises:
+        ImageError: If there is no match in the folder, or it began from another image.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / MATCH_ARTIFACTS["tensors"]
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ImageError(
+            f"There is no match to read in {path} ({reason(error)}): name a folder of vitequiv match."
+        ) from None
+    start = tensors.get("start")
+    if start is None or start.shape != pixels.shape or not torch.allclose(start.to(pixels), pixels, atol=1e-3):
+        raise ImageError(
+            f"The match in {folder} did not begin from {item.path} at this model's input size: name its source."
+        )
+    matched: Tensor = tensors["pixels"].to(pixels)
+    return matched
 
 
 def _write(
