@@ -25,7 +25,7 @@ def test_match(run, checkpoints, tmp_path, family):
         target = encoder.embed(encoder.preprocess(Image.open(COFFEE).convert("RGB"))[None])
         start = encoder.embed(encoder.preprocess(Image.open(CAT).convert("RGB"))[None])
         goal = 0.67 * relative_residual(start - target, target).item()
-    done = run("match", CAT, COFFEE, "--model", spec, "--cosine", -0.99, "--residual", goal, "--format", "json")
+    done = run("match", CAT, COFFEE, "--model", spec, "--residual", goal, "--format", "json")
     (record,) = done.lines()
     assert done.code == 0, done.out + done.err
     assert record["model"]["spec"] == spec

@@ -80,3 +80,25 @@ def test_plugins_good_broken_and_turned_off(installed, tmp_path):
 
     off = installed("models", "list", "--format", "json", env={**environment, "VITEQUIV_DISABLE_PLUGINS": "1"})
     assert [record["name"] for record in off.lines()] == FAMILIES
+
+
+BAD_PLUGINS = {
+    "no hook": (GOOD.replace("@hookimpl", ""), "implements no hook"),
+    "no summary": (GOOD.replace('"my own"', "None"), "summary"),
+    "no readout": (GOOD.replace("(Readout.CLS,)", '("cls",)'), "readouts"),
+    "nothing to load": (GOOD.replace("load, None", "3, None"), "callable"),
+}
+
+
+def test_malformed_plugins_are_listed_with_what_is_wrong(installed, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    for i, (name, (code, _)) in enumerate(BAD_PLUGINS.items()):
+        plugin(site, f"bad_plugin_{i}", name.replace(" ", "-"), code)
+    environment = {"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = installed("models", "list", "--format", "json", env=environment)
+    assert done.code == 0
+    errors = {record["plugin"]: record["error"] for record in done.lines() if "plugin" in record}
+    assert set(errors) == {name.replace(" ", "-") for name in BAD_PLUGINS}
+    for name, (_, words) in BAD_PLUGINS.items():
+        assert words in errors[name.replace(" ", "-")]

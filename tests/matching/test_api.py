@@ -47,6 +47,27 @@ def test_the_residual_goal(encoder):
     assert result.relative_residual.final <= 0.3 < result.relative_residual.initial
 
 
+def test_the_layout_of_the_pixels_makes_no_difference(encoder):
+    pixels = [images(1, 1), images(1, 1).contiguous(memory_format=torch.channels_last), images(1, 1).contiguous()]
+    found = [vitequiv.match(encoder, x, images(1, 2), cosine=0.9)[0] for x in pixels]
+    assert torch.equal(found[0].pixels, found[1].pixels)
+    assert torch.equal(found[0].pixels, found[2].pixels)
+
+
+def test_a_zero_target_is_no_division(encoder):
+    class Zero:
+        def __getattr__(self, name):
+            return getattr(encoder, name)
+
+        @staticmethod
+        def embed(batch):
+            embedding = encoder.embed(batch)
+            return embedding - embedding.detach()
+
+    (result,) = vitequiv.match(Zero(), images(1, 1), images(1, 2), max_passes=5)
+    assert result.status is not vitequiv.Status.CONVERGED
+
+
 def test_the_initial_measures_are_those_of_the_start(encoder):
     (result,) = vitequiv.match(encoder, images(1, 1), images(1, 2), cosine=0.8)
     with torch.no_grad():

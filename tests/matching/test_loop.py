@@ -132,6 +132,49 @@ def test_no_progress_for_long_is_a_stall():
     assert len(run.trajectory) == PATIENCE + 1
 
 
+def test_slow_but_steady_descent_is_no_stall():
+    start, target = random_images(1, seed=1), curved(random_images(1, seed=2))
+    run = minimise(curved, start, target, GradientDescent(3e-6), Goal(max_passes=1000))[0]
+    losses = [row.loss for row in run.trajectory]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[1] > 0.999 * losses[0], "each step alone must be less than the progress asked for"
+    assert run.status is Status.BUDGET_EXHAUSTED
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_the_budget_holds_where_the_start_meets_the_goal(budget):
+    start = quantise(random_images(1, seed=1))
+    run = minimise(curved, start, curved(start), Polyak(), Goal(max_passes=budget))[0]
+    assert run.passes <= budget
+    assert run.status is (Status.CONVERGED if budget > 1 else Status.BUDGET_EXHAUSTED)
+
+
+@pytest.mark.parametrize("name", list(SolverName))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_flat_map_is_a_stall_for_every_solver(name, dtype):
+    start = random_images(1, seed=1).to(dtype)
+    run = minimise(
+        lambda x: 0 * x.flatten(1)[:, :DIM] + 1, start, -torch.ones(1, DIM, dtype=dtype), SOLVERS[name], Goal()
+    )[0]
+    assert run.status is Status.STALLED
+
+
+@pytest.mark.parametrize("name", list(SolverName))
+def test_an_infinite_gradient_is_not_finite_for_every_solver(name):
+    class Exploding(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.flatten(1)[:, :DIM].clone()
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            return torch.full((len(cotangent), 3, 6, 6), torch.inf, dtype=cotangent.dtype)
+
+    target = -torch.ones(1, DIM, dtype=torch.float64)
+    run = minimise(Exploding.apply, random_images(1, seed=1), target, SOLVERS[name], Goal())[0]
+    assert run.status is Status.NON_FINITE
+
+
 def test_a_match_from_the_start_costs_its_evaluations_and_changes_nothing():
     start = quantise(random_images(2, seed=1))
     runs = minimise(curved, start, curved(start), Polyak(), Goal())

@@ -66,6 +66,18 @@ def test_one_bad_image_of_a_batch(tmp_path, scenes, fault, status, batch_size):
     assert (out.path / pairs[3].name / "match.json").exists()
 
 
+def test_envelopes_come_in_the_order_of_the_pairs(tmp_path, scenes):
+    encoder = load_encoder("tiny-clip")
+    sources = [scenes[0], tmp_path / "gone.png", scenes[2], tmp_path / "gone2.png"]
+    pairs = named([(source, scenes[4], None) for source in sources])
+    out = RunDirectory(tmp_path / "out", "match")
+    out.prepare([pair.name for pair in pairs], overwrite=False)
+    plan = MatchPlan(Polyak(), Goal(cosine=0.5), 4, seed=0)
+    envelopes = list(run_matches(encoder, pairs, plan, describe_run("match", encoder, {}, 0), out))
+    assert [envelope.item for envelope in envelopes] == [pair.name for pair in pairs]
+    assert [envelope.status is Status.FAILED for envelope in envelopes] == [False, True, False, True]
+
+
 def test_noise_depends_on_the_seed_and_the_item_alone():
     encoder = load_encoder("tiny-clip")
     assert torch.equal(noise(encoder, 0, "a"), noise(encoder, 0, "a"))

@@ -18,7 +18,7 @@ from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, Init, SolverName
 from vitequiv.results.envelope import Envelope
-from vitequiv.results.settings import Setting
+from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.worklist import Pair, pairs_from_csv, pairs_from_noise, pairs_from_paths
 
@@ -71,7 +71,7 @@ def match(
     step_size: Annotated[
         float | None,
         typer.Option(
-            help="gd (default 0.001), adam (0.002): on pixels in [0, 1]; polyak, lbfgs (1): a factor on their step.",
+            help="gd (default 0.001), adam (0.002): on pixels in [0, 1]; polyak (0.25), lbfgs (1): a factor on theirs.",
             show_default=False,
             rich_help_panel=PANEL,
         ),
@@ -81,7 +81,9 @@ def match(
     ] = DEFAULT_COSINE,
     residual: Annotated[
         float | None,
-        typer.Option(help="Relative distance to reach too; above 0.", show_default=False, rich_help_panel=PANEL),
+        typer.Option(
+            help="Relative distance to reach; with --cosine, both.", show_default=False, rich_help_panel=PANEL
+        ),
     ] = None,
     max_passes: Annotated[
         int, typer.Option(min=1, help="Forward and backward passes allowed an image.", rich_help_panel=PANEL)
@@ -133,7 +135,10 @@ def match(
     encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
     step_rule = make_solver(solver, step_size)
     settings["step_size"] = Setting(step_rule.step_size, settings["step_size"].source)
-    plan = MatchPlan(step_rule, Goal(cosine, residual, max_passes), batch_size, seed)
+    # A residual alone is a goal of its own; the default cosine stands for no goal named at all.
+    alone = residual is not None and settings["cosine"].source is Source.DEFAULT
+    settings["cosine"] = Setting(None, Source.DEFAULT) if alone else settings["cosine"]
+    plan = MatchPlan(step_rule, Goal(None if alone else cosine, residual, max_passes), batch_size, seed)
     run = describe_run(VERB, encoder, settings, seed)
 
     renderer = Renderer(output_format, COLUMNS)

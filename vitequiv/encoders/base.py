@@ -121,7 +121,7 @@ class Encoder:
             Pixels (3, H, W) in [0, 1], multiples of 1/255, on the CPU.
         """
         levels = torch.from_numpy(preprocess_uint8(self.preprocessing, image).copy())  # (H, W, 3)
-        return levels.permute(2, 0, 1).to(self.pixel_dtype).div(255)
+        return levels.permute(2, 0, 1).contiguous().to(self.pixel_dtype).div(255)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Map pixels (B, 3, H, W) in [0, 1] to the network's own input range.
@@ -170,7 +170,8 @@ class Encoder:
             )
         if not bool(((batch >= 0) & (batch <= 1)).all()):
             raise ValueError(f"{name} must lie in [0, 1] and hold no NaN, got {batch.min():.3g} to {batch.max():.3g}.")
-        return batch.detach().to(self.device, self.pixel_dtype)
+        # One memory layout: another sums in another order, and the same pixels shall take the same way.
+        return batch.detach().to(self.device, self.pixel_dtype).contiguous()
 
     def embed(self, pixels: Tensor) -> Tensor:
         """Embed images; differentiable with respect to `pixels`.

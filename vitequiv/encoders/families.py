@@ -62,6 +62,14 @@ class EncoderFamily:
                 "An encoder family's name is lower case letters, digits, '-' and '_', starting with a letter: "
                 f"got {self.name!r}."
             )
+        texts = {"summary": self.summary, "source": self.source, "default_checkpoint": self.default_checkpoint or ""}
+        for field, text in texts.items():
+            if not isinstance(text, str):
+                raise ValueError(f"{field} of the encoder family {self.name!r} must be a string: got {text!r}.")
+        if not callable(self.load):
+            raise ValueError(f"load of the encoder family {self.name!r} must be callable: got {self.load!r}.")
+        if not all(isinstance(readout, Readout) for readout in self.readouts):
+            raise ValueError(f"readouts of the encoder family {self.name!r} must be of Readout: got {self.readouts!r}.")
         if not self.readouts:
             raise ValueError(f"The encoder family {self.name!r} must offer at least one readout.")
 

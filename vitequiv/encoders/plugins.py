@@ -76,6 +76,7 @@ def load_plugins(third_party: Iterable[EntryPoint]) -> tuple[list[Plugin], list[
         identity[key] = (entry_point.name, owner)
         try:
             manager.register(entry_point.load(), name=key)
+            _require_hooks(manager, key)
             manager.check_pending()  # after each one, so that a misspelt hook is blamed on its own plugin
         except (Exception, SystemExit) as error:
             if manager.has_plugin(key):
@@ -96,6 +97,11 @@ def load_plugins(third_party: Iterable[EntryPoint]) -> tuple[list[Plugin], list[
         else:
             plugins.append(Plugin(name, owner, tuple(families)))
     return plugins, failures
+
+
+def _require_hooks(manager: pluggy.PluginManager, key: str) -> None:
+    if not manager.get_hookcallers(manager.get_plugin(key)):
+        raise ValueError("it implements no hook of vitequiv: is @hookimpl missing?")
 
 
 def _check(families: list[EncoderFamily]) -> None:

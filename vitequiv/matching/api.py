@@ -85,7 +85,8 @@ def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> Ma
     final = run.embedding
     first = run.trajectory[0] if run.trajectory else None
     residual = relative_residual((final - target)[None], target[None]).item()
-    initial_residual = math.sqrt(2 * first.loss) / wide(target).norm().item() if first else math.nan
+    size = wide(target).norm().item()
+    initial_residual = math.sqrt(2 * first.loss) / size if first and size else math.nan
     untouched = status is Status.CONVERGED and torch.equal(run.pixels, start)
     return MatchResult(
         status=status,

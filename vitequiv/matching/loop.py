@@ -25,7 +25,7 @@ from vitequiv.results.status import Status
 PATIENCE = 100
 """Evaluations without progress after which an image is called stalled."""
 PROGRESS = 1e-3
-"""Relative fall of the best loss that counts as progress."""
+"""Relative fall of the loss since the last progress that counts as progress again."""
 SAVING_MARGIN = 1e-3
 """Relative margin on the rounded image: embedded alone, after saving, it sums in another order than in its batch."""
 
@@ -65,6 +65,7 @@ class Run:
         forwards: Evaluations so far.
         vjps: Products with J^T so far.
         idle: Evaluations since the last progress.
+        milestone: The loss at the last progress; slow but steady descent adds up to the next one.
         graph_bytes: What the graph of its batch keeps (see `graph_memory`).
         seconds: Time from the batch's start to its end.
         trajectory: A row an evaluation.
@@ -77,6 +78,7 @@ class Run:
     forwards: int = 0
     vjps: int = 0
     idle: int = 0
+    milestone: float = float("inf")
     graph_bytes: int = 0
     seconds: float = 0.0
     trajectory: list[TrajectoryRow] = field(default_factory=list)
@@ -124,13 +126,15 @@ def minimise(
         going = torch.tensor([run.status is None for run in runs], device=pixels.device)
         if going.any():
             proposed, state = solver.step(state, point, point.embedding - target)
+            finite = proposed.isfinite().flatten(1).all(1)  # before the box hides an infinity
             proposed = project(proposed)
             stuck = (proposed == pixels).flatten(1).all(1)
-            for run, is_stuck in zip(runs, stuck.tolist(), strict=True):
+            for run, is_finite, is_stuck in zip(runs, finite.tolist(), stuck.tolist(), strict=True):
                 if run.status is None:
                     run.vjps += point.vjps
-                    run.status = Status.STALLED if is_stuck else None
-            pixels, going = proposed, going & ~stuck
+                    run.status = None if is_finite else Status.NON_FINITE
+                    run.status = Status.STALLED if is_stuck and is_finite else run.status
+            pixels, going = proposed, going & finite & ~stuck
         for run in runs:
             if run.status is not None:
                 run.seconds = time.perf_counter() - began
@@ -152,7 +156,9 @@ def _evaluate(runs: list[Run], point: Linearisation, start: Tensor, target: Tens
             run.status = Status.NON_FINITE
             continue
         run.trajectory.append(TrajectoryRow(run.passes, losses[i], cosines[i], moved[i]))
-        run.idle = 0 if losses[i] < (1 - PROGRESS) * run.loss else run.idle + 1
+        run.idle += 1
+        if losses[i] < (1 - PROGRESS) * run.milestone:
+            run.idle, run.milestone = 0, losses[i]
         if losses[i] < run.loss:
             run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.embedding[i].clone()
 
@@ -160,6 +166,9 @@ def _evaluate(runs: list[Run], point: Linearisation, start: Tensor, target: Tens
 def _met(embed: Embed, point: Linearisation, target: Tensor, goal: Goal, runs: list[Run]) -> list[bool]:
     """Which images are done; where the goal counts for the 8-bit image, that one is embedded too."""
     met = goal.met(point.embedding, target)
+    if goal.on_lattice:
+        affordable = torch.tensor([run.passes < goal.max_passes for run in runs], device=met.device)
+        met &= affordable  # without a pass left it cannot be known
     if goal.on_lattice and met.any():
         candidates = met.nonzero()[:, 0]
         with torch.no_grad():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from vitequiv.results.cost import Cost
@@ -96,8 +96,8 @@ class MatchResult:
     def to_dict(self) -> dict[str, Any]:
         """Returns the `result` object of `match.json`."""
         return {
-            "cosine": vars(self.cosine),
-            "relative_residual": vars(self.relative_residual),
-            "perturbation": vars(self.perturbation),
-            "trajectory": [vars(row) for row in self.trajectory],
+            "cosine": asdict(self.cosine),
+            "relative_residual": asdict(self.relative_residual),
+            "perturbation": asdict(self.perturbation),
+            "trajectory": [asdict(row) for row in self.trajectory],
         }

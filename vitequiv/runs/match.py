@@ -77,13 +77,18 @@ def run_matches(
     require_canvas(encoder)
     queue = iter(pairs)
     while chunk := list(islice(queue, plan.batch_size)):
-        prepared = []
+        entries: list[_Prepared | Envelope] = []
         for pair in chunk:
             try:
-                prepared.append(_prepare(encoder, pair, plan.seed))
+                entries.append(_prepare(encoder, pair, plan.seed))
             except VitequivError as error:
-                yield context.envelope(pair.name, Status.FAILED, error.message, _named_inputs(pair))
-        for item, result in _match_all(encoder, prepared, plan, observe):
+                entries.append(context.envelope(pair.name, Status.FAILED, error.message, _named_inputs(pair)))
+        matched = _match_all(encoder, [entry for entry in entries if isinstance(entry, _Prepared)], plan, observe)
+        for entry in entries:
+            if isinstance(entry, Envelope):
+                yield entry
+                continue
+            item, result = next(matched)
             if isinstance(result, MatchResult):
                 try:
                     yield write_match(encoder, item.pair.name, item.inputs, result, plan.goal, context, out)

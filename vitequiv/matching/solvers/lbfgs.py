@@ -112,8 +112,9 @@ class LBFGS:
         newest = state.rho[:, -1]
         squared = _rows(state.y[:, -1], state.y[:, -1])
         gradient_squared = dot(state.base_gradient, state.base_gradient)
-        polyak = self.step_size * state.base_loss / gradient_squared.clamp_min(1e-300)
-        gamma = torch.where(newest > 0, 1 / (newest * squared).clamp_min(1e-300), polyak)
+        polyak = torch.where(gradient_squared > 0, self.step_size * state.base_loss / gradient_squared, 0.0)
+        known = newest * squared
+        gamma = torch.where(known > 0, 1 / known, polyak)
         q = gamma[:, None].to(q.dtype) * q
         for i, alpha in zip(range(self.memory), reversed(alphas), strict=True):
             beta = state.rho[:, i] * _rows(state.y[:, i], q)
