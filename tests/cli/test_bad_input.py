@@ -116,6 +116,7 @@ def test_unusual_images_are_handled(run, tmp_path):
         ((CAT, "folder"), 2, ["TARGET", "one image"]),
         (("folder", CAT), 2, ["folder", "no image"]),
         (("*.webp", CAT), 2, ["*.webp", "no image"]),
+        (("", CAT), 2, ["empty"]),
         (("-", CAT), 2, ["Standard input"]),
         (("--init", "noise"), 2, ["TARGET"]),
         ((CAT, COFFEE, "--pairs", "p.csv"), 2, ["--pairs"]),

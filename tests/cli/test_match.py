@@ -148,16 +148,29 @@ def test_a_folder_as_one_batch_or_one_by_one(run, tmp_path, photos):
         (["**/[ab].*", "photos/c.png"], "", ["a_to_c", "b_to_c"]),
         (["-", "photos/c.png"], "photos/a.png\nphotos/d.JPG\n", ["a_to_c", "d_to_c"]),
         (["-", "photos/c.png"], "photos/a.png\0photos/b.jpg\0", ["a_to_c", "b_to_c"]),
+        (["-", "photos/c.png"], "photos/new\nline.png\0photos/b.jpg\0", ["new_line_to_c", "b_to_c"]),
         (["photos", "photos/a.png"], "", ["b_to_a", "c_to_a", "d_to_a"]),
         (["--init", "noise", "photos/*.png"], "", ["noise_to_a", "noise_to_c"]),
         (["--pairs", "pairs.csv"], "", ["a_to_b", "mine", "a_to_b-2"]),
     ],
-    ids=["files", "pattern", "deep-pattern", "stdin", "stdin-nul", "folder-with-target", "noise", "pairs"],
+    ids=[
+        "files",
+        "pattern",
+        "deep-pattern",
+        "stdin",
+        "stdin-nul",
+        "stdin-nul-newline",
+        "folder-with-target",
+        "noise",
+        "pairs",
+    ],
 )
 def test_ways_to_name_sources(run, tmp_path, photos, arguments, stdin, items):
     (tmp_path / "pairs.csv").write_text(
         "source,target,name\nphotos/a.png,photos/b.jpg,\nphotos/c.png,photos/d.JPG,mine\nphotos/a.png,photos/b.jpg,\n"
     )
+    if "new\nline" in stdin:
+        (photos / "a.png").rename(photos / "new\nline.png")
     done = run("match", *arguments, "--cosine", 0.8, "--format", "json", stdin=stdin)
     assert done.code == 0, done.err
     assert [record["item"] for record in done.lines()] == items
@@ -199,6 +212,13 @@ def test_results_are_not_replaced_unless_asked(run, tmp_path):
     assert "--overwrite" in refused.err
     assert (tmp_path / "vitequiv-out/cat_to_coffee/match.json").stat().st_mtime_ns == before
     assert run("match", CAT, COFFEE, "--cosine", 0.8, "--overwrite").code == 0
+
+
+def test_overwriting_leaves_no_older_result_of_an_item_that_fails(run, tmp_path, photos):
+    assert run("match", photos / "a.png", COFFEE, "--cosine", 0.8).code == 0
+    (photos / "a.png").write_bytes(b"broken since")
+    assert run("match", photos / "a.png", COFFEE, "--cosine", 0.8, "--overwrite").code == 3
+    assert not (tmp_path / "vitequiv-out/a_to_coffee/match.json").exists()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])

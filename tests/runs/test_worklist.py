@@ -24,6 +24,7 @@ from vitequiv.runs.worklist import LONGEST_STEM, named
         ("c.png", "t.png", "..", "item"),
         ("c.png", "t.png", "line\nbreak\x00", "line_break_"),
         ("x" * 300 + ".png", "t.png", None, "x" * LONGEST_STEM + "_to_t"),
+        ("日" * 80 + ".png", "t.png", None, "日" * (LONGEST_STEM // 3) + "_to_t"),
     ],
 )
 def test_names(source, target, wish, name):

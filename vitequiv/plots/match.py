@@ -44,7 +44,7 @@ def trajectory_png(rows: Sequence[TrajectoryRow], title: str, goal: float | None
         A PNG file.
     """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     loss, cosine, change = figure.subplots(1, 3)
     passes = [row.passes for row in rows]
     style = {"linewidth": 1.5, "marker": "." if len(rows) < 30 else ""}

@@ -44,6 +44,9 @@ class RunDirectory:
                 f"Cannot write to the directory {self.path}: {error.strerror}; choose another --out."
             ) from None
         if overwrite:
+            # All of them now, so that an item which fails this time does not leave an older result standing.
+            for name in items:
+                (self.path / name / f"{self.verb}.json").unlink(missing_ok=True)
             return
         present = [name for name in items if (self.path / name / f"{self.verb}.json").exists()]
         if present:

@@ -12,4 +12,4 @@ def reason(error: BaseException) -> str:
     Returns:
         One line; the exception's type if it says nothing.
     """
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -76,7 +76,7 @@ def run_matches(
     """
     require_canvas(encoder)
     queue = iter(pairs)
-    while chunk := list(islice(queue, plan.batch_size)):
+    while chunk := list(islice(queue, min(plan.batch_size, len(pairs)))):
         entries: list[_Prepared | Envelope] = []
         for pair in chunk:
             try:

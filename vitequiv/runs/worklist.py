@@ -15,6 +15,7 @@ from vitequiv.images.decode import IMAGE_SUFFIXES
 
 STDIN = "-"
 LONGEST_STEM = 80
+"""Bytes; two of them and a number stay below the 255 that file systems allow."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +166,13 @@ def expand(text: str, stdin: TextIO | None) -> tuple[list[Path], bool]:
     Raises:
         UsageError: If a folder, a pattern or standard input yields no image.
     """
+    if not text:
+        raise UsageError("A name is empty: is a variable of your script not set?")
     if text == STDIN:
         if stdin is None or stdin.closed:
             raise UsageError("Standard input is closed, so - can name no image: pipe the names in.")
-        names = re.split(r"\0|\r?\n", stdin.read())
+        text_read = stdin.read()
+        names = text_read.split("\0") if "\0" in text_read else text_read.splitlines()
         found = [Path(name) for name in names if name]
         what = "Standard input names"
     elif (path := Path(text)).is_dir():
@@ -225,7 +229,8 @@ def unique(names: Iterable[str]) -> list[str]:
 
 def plain(text: str) -> str:
     """A file name without separators, control characters or leading dots, of bounded length."""
-    return re.sub(r"[^\w.+-]+", "_", text).lstrip(".")[:LONGEST_STEM] or "item"
+    name = re.sub(r"[^\w.+-]+", "_", text).lstrip(".")
+    return name.encode()[:LONGEST_STEM].decode(errors="ignore") or "item"
 
 
 def _same_file(a: Path, b: Path) -> bool:
