@@ -39,7 +39,7 @@ def probe(encoder: Encoder) -> Encoder:
         shape = embedding.ndim == 2 and embedding.shape[0] == 1
         _check(encoder, "shape", shape, "does not return one vector for each image")
         gradient = _gradient(embedding, first)
-    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever a plugin's network raises is that model's fault
         raise ModelError(
             f"The model {encoder.spec} cannot be run on its own input size: {_first_line(error)}"
         ) from error

@@ -29,14 +29,22 @@ def spectrum_png(
     for (name, values), style in zip(spectra.items(), ("-", "--", ":"), strict=False):
         positive = np.array([value if value > 0 else np.nan for value in values])
         marker = "o" if len(positive) <= 64 else ""
-        axes.plot(np.arange(1, len(positive) + 1), positive, style, marker=marker, markersize=3, label=name)
+        axes.plot(
+            np.arange(1, len(positive) + 1),
+            positive,
+            style,
+            marker=marker,
+            markersize=3,
+            label=name.replace("$", r"\$"),
+        )
     if any(value > 0 for values in spectra.values() for value in values):
         axes.set_yscale("log")
     if rank is not None:
         axes.axvline(rank, color="grey", linewidth=1, label=f"numerical rank {rank}")
     if tolerance:
         axes.axhline(tolerance, color="tab:red", linewidth=1, linestyle=":", label=f"tolerance {tolerance:.1e}")
-    axes.set(title=title, xlabel="index", ylabel="singular value")
+    axes.set_title(title, parse_math=False)
+    axes.set(xlabel="index", ylabel="singular value")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return _png(figure)
