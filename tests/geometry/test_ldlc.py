@@ -59,6 +59,21 @@ def test_the_papers_order_null_below_random_below_singular(result):
     assert result.checks.null < 1e-12
 
 
+def test_nothing_of_the_null_directions_is_normal(result):
+    group = result.groups["null"]
+    assert (len(group.measured), len(group.derivatives)) == (40, 4000)
+    assert result.checks.null_leak < 1e-14
+    # What was measured along them is therefore curvature and rounding, not J.
+    assert result.checks.null_leak * float(result.singular_values[0]) < 1e-6 * float(group.measured.median())
+
+
+def test_both_forms_of_the_constant_agree_on_the_plateau(result):
+    assert result.checks.forms < 0.05
+    for name, group in result.groups.items():
+        assert group.along.shape == (1 if name == "match" else 3, 5)
+        torch.testing.assert_close(group.along[:, 2], group.derivatives[: len(group.along)], rtol=1e-6, atol=1e-9)
+
+
 def test_epsilon_is_chosen_and_said(result):
     assert result.chosen
     assert result.epsilon in [row.epsilon for row in result.sweep]
@@ -78,7 +93,10 @@ def test_the_cost_is_what_it_says(encoder, scenes):
             return encoder.embed(batch)
 
     found = vitequiv.ldlc(Counted(), scenes[0], count=10, measured=5, epsilon=0.01, points=5)
-    assert sum(images) == found.cost.forwards == 1 + (127 + 5 + 5) * 4 + 3
+    assert found.cost.forwards == 1 + (127 + 5 + 5) * 4 + 3
+    # Three directions of each of three groups, five points, two passes in forward mode (whose images are seen once).
+    assert found.cost.jvps == 2 * 3 * 3 * 5
+    assert sum(images) == found.cost.forwards + found.cost.jvps // 2
     assert found.cost.vjps == 128 + 2
     assert found.sweep == ()
 
@@ -101,6 +119,7 @@ def test_the_same_seed_gives_the_same_numbers(encoder, scenes):
         ({"measured": 0}, "0 of 10000"),
         ({"epsilon": -1.0}, "positive number"),
         ({"points": 2}, "odd number"),
+        ({"along": -1}, "fewer than none"),
     ],
 )
 def test_misuse(encoder, scenes, arguments, message):

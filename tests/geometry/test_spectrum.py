@@ -48,7 +48,10 @@ def test_values_and_vectors(name, block):
     torch.testing.assert_close(rebuilt, matrix, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("family", ["clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm"])
+FAMILIES = ["clip", "clip-resnet", "hf-clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_against_the_dense_svd_in_float64(checkpoints, family):
     encoder = load_encoder(checkpoints[family], dtype=torch.float64)
     pixels = torch.rand((3, *encoder.input_size), generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -11,7 +11,7 @@ from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.loop import minimise
 from vitequiv.matching.names import SolverName
 from vitequiv.matching.objective import squared_distance
-from vitequiv.matching.precision import wide_dtype
+from vitequiv.precision import wide_dtype
 from vitequiv.matching.solvers import SOLVERS, make_solver
 from vitequiv.matching.solvers.adam import Adam
 from vitequiv.matching.solvers.gd import GradientDescent

@@ -69,12 +69,18 @@ def ldlc(
         ),
     ] = None,
     count: Annotated[
-        int, typer.Option(min=1, help="Random directions for |J d|, from the known J.", rich_help_panel=PANEL)
+        int, typer.Option(min=1, help="Random and null directions for |J d|, from the known J.", rich_help_panel=PANEL)
     ] = 10_000,
     measured: Annotated[
         int,
         typer.Option(min=1, help="Random and null directions measured by forwards (Eq. 7).", rich_help_panel=PANEL),
     ] = 100,
+    along: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Directions of each group along which |J(x + a d) d| is measured.", rich_help_panel=PANEL
+        ),
+    ] = 3,
     epsilon: Annotated[
         float | None,
         typer.Option(
@@ -106,6 +112,7 @@ def ldlc(
         "target": target,
         "count": count,
         "measured": measured,
+        "along": along,
         "epsilon": epsilon,
         "points": points,
         "sweep": sweep,
@@ -132,7 +139,7 @@ def ldlc(
     from vitequiv.runs.ldlc import LdlcPlan, run_ldlc
 
     encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
-    plan = LdlcPlan(groups, target, count, measured, epsilon, points, sweep, seed, batch_size)
+    plan = LdlcPlan(groups, target, count, measured, along, epsilon, points, sweep, seed, batch_size)
     run = describe_run(VERB, encoder, settings, seed)
 
     renderer = Renderer(output_format, COLUMNS)

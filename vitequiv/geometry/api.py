@@ -14,6 +14,7 @@ from vitequiv.geometry.lanczos import top_triplets
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.geometry.rows import dense
 from vitequiv.geometry.spectrum import Spectrum, spectrum, summarise
+from vitequiv.precision import in_float64
 from vitequiv.results.cost import Cost
 from vitequiv.results.jacobian import JacobianResult, Method, RankReport
 from vitequiv.results.status import Status
@@ -123,16 +124,16 @@ def _check(operator: Jacobian, found: Spectrum) -> dict[int, float]:
     residuals = {}
     for i in indices:
         value = found.singular_values[i]
-        error = (operator @ found.right[:, i]).double() - value * found.left[:, i]
+        error = in_float64(operator @ found.right[:, i]) - value * found.left[:, i]
         residuals[i] = float(error.norm() / value)
     return residuals
 
 
 def _rank_report(operator: Jacobian, found: Spectrum) -> RankReport:
     deficit = min(operator.shape) - found.rank
-    size = float(operator.embedding.double().norm())
+    size = float(in_float64(operator.embedding).norm())
     largest = float(found.singular_values[0]) if found.rank else 0.0
-    gain = float(operator.pull(operator.embedding).double().norm()) / (size * largest) if size * largest else 0.0
+    gain = float(in_float64(operator.pull(operator.embedding)).norm()) / (size * largest) if size * largest else 0.0
     if deficit == 0:
         explanation = "full rank"
     elif found.rank == 0:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from vitequiv.errors import ResourceError
 from vitequiv.geometry.operator import Jacobian
+from vitequiv.geometry.spectrum import BLOCK
+from vitequiv.memory import free_bytes
+
+WORKSPACE = 4
+"""Copies of a block in float64 that QR holds: the block, the factor with it, LAPACK's own, and the result."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Preflight:
     Args:
         rows: Backward passes, n.
         seconds: From the time of one.
-        bytes: J in its dtype, V in float64, and the copy that making V orthonormal needs.
+        bytes: J in its dtype, V in float64, and the block of J^T that QR works on.
     """
 
     rows: int
@@ -44,12 +48,12 @@ def preflight(jacobian: Jacobian) -> Preflight:
     """
     n, m = jacobian.shape
     seconds = n * min(_seconds(jacobian) for _ in range(2))  # the first product of a process also starts thread pools
-    needed = n * m * (torch.finfo(jacobian.dtype).bits // 8 + 16)
+    needed = n * m * (torch.finfo(jacobian.dtype).bits // 8 + 8) + WORKSPACE * BLOCK * n * n * 8
     available = free_bytes(jacobian.device)
     if available is not None and needed > available:
         raise ResourceError(
             f"The full Jacobian, {n} x {m}, needs {needed / 2**30:.1f} GiB and {available / 2**30:.1f} GiB are free: "
-            "use --method topk, or --dtype float32 where float64 was asked for."
+            "compute the largest triplets with jacobian --method topk, or take --dtype float32 where it was float64."
         )
     return Preflight(n, seconds, needed)
 
@@ -59,22 +63,3 @@ def _seconds(jacobian: Jacobian) -> float:
     product = jacobian.pull(torch.ones(jacobian.shape[0]))
     float(product[0])  # waits for a device that computes on its own
     return time.perf_counter() - began
-
-
-def free_bytes(device: torch.device) -> int | None:
-    """Memory that can still be had.
-
-    Args:
-        device: The torch device.
-
-    Returns:
-        Bytes, or None where the system does not tell.
-    """
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:  # not Linux
-        return None
-    fields = dict(line.split(":", 1) for line in lines)
-    return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vitequiv.geometry.operator import Jacobian
+from vitequiv.precision import in_float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ def top_triplets(
         following = _new_direction(following, basis, generator)
         basis = torch.cat([basis, following[:, None]], dim=1)
         rows.append(jacobian.pull(following))
-        image = (jacobian @ rows[-1]).double().cpu()
+        image = in_float64(jacobian @ rows[-1]).cpu()
         images = torch.cat([images, image[:, None]], dim=1)
         steps = basis.shape[1]
 
@@ -83,7 +84,7 @@ def top_triplets(
             break
         following = image
     values = squares.sqrt()
-    right = torch.stack(rows, dim=1).double().cpu() @ weights / values.clamp_min(torch.finfo(torch.float64).tiny)
+    right = in_float64(torch.stack(rows, dim=1)).cpu() @ weights / values.clamp_min(torch.finfo(torch.float64).tiny)
     return Triplets(values, left, right, residuals, converged, steps)
 
 

@@ -6,23 +6,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
+from vitequiv.geometry.along import derivatives_along
 from vitequiv.geometry.budget import Preflight, preflight
-from vitequiv.geometry.lipschitz import SweepRow, directional_constants, plateau, sweep_epsilon
+from vitequiv.geometry.gains import gains, gains_in_law
+from vitequiv.geometry.lipschitz import SweepRow, check_grid, directional_constants, grid, plateau, sweep_epsilon
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.geometry.rows import dense
 from vitequiv.geometry.spectrum import Spectrum, spectrum
 from vitequiv.geometry.subspaces import NormalSpace
+from vitequiv.precision import in_float64
 from vitequiv.results.cost import Cost
 from vitequiv.results.ldlc import Checks, Directions, Group, LdlcResult
 from vitequiv.results.status import Status
 
 DEFAULT_COUNT = 10_000
 DEFAULT_MEASURED = 100
+DEFAULT_ALONG = 3
 DEFAULT_POINTS = 5
 SWEPT = 3
 """Directions that a sweep of epsilon looks along: the first singular vector and random ones."""
@@ -48,6 +51,7 @@ def ldlc(
     match: Tensor | None = None,
     count: int = DEFAULT_COUNT,
     measured: int = DEFAULT_MEASURED,
+    along: int = DEFAULT_ALONG,
     epsilon: float | None = None,
     points: int = DEFAULT_POINTS,
     sweep: bool = False,
@@ -58,18 +62,20 @@ def ldlc(
 ) -> LdlcResult:
     """Estimate how fast the embedding changes along groups of directions (paper, Eq. 7, Fig. 3 and 4).
 
-    J is computed once. |J d| is then linear algebra; for random directions beyond those measured it is drawn in law,
-    which is exact: with z = V^T g for Gaussian g, |J d| = |S z| / sqrt(|z|^2 + c), c chi-squared with m - r degrees of
-    freedom. Eq. 7 itself takes forwards, for the singular vectors, for the first `measured` random and null directions
-    and for the match.
+    J is computed once. |J d| is then linear algebra; for random and null directions beyond those measured it is drawn
+    in law, which is exact: with z = V^T g for Gaussian g, |J d| = |S z| / sqrt(|z|^2 + c), c chi-squared with as many
+    degrees of freedom as there are dimensions outside V. Eq. 7 itself takes forwards, for the singular vectors, for the
+    first `measured` random and null directions and for the match; and for the first `along` of each group
+    |J(x + a d) d| is measured on the same grid, which Eq. 7 tends to as the grid gets finer.
 
     Args:
         encoder: The encoder.
         pixels: One image (3, H, W) in [0, 1].
         directions: Names of `Directions`.
         match: For the group `match`: the matched image, (3, H, W).
-        count: Random directions for |J d|.
+        count: Random and null directions for |J d|.
         measured: Random and null directions for Eq. 7.
+        along: Directions of each group for |J(x + a d) d|.
         epsilon: Half the range; None for the plateau, where rounding and curvature together disturb least.
         points: Grid points, odd, at least 3.
         sweep: Look along epsilon even where it is given.
@@ -79,7 +85,8 @@ def ldlc(
         observe: Told of rows of J done and rows in all.
 
     Returns:
-        The constants. Cost: n + 2 vjps, and (points - 1) forwards a direction measured.
+        The constants. Cost: n + 2 vjps, (points - 1) forwards a direction measured, and 2 passes a point of those
+        looked at along the grid.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -89,8 +96,11 @@ def ldlc(
     groups = [Directions(name) for name in directions]
     if Directions.MATCH in groups and (match is None or torch.equal(encoder.batch(match)[0], image)):
         raise ValueError("The group match needs a matched image that differs from the image.")
+    if along < 0:
+        raise ValueError(f"The directions to look along cannot be fewer than none, got {along}.")
     if count < measured or measured < 1:
         raise ValueError(f"At least one direction must be measured, of those counted: got {measured} of {count}.")
+    check_grid(image, 1.0 if epsilon is None else epsilon, points)
     began = time.perf_counter()
     operator = Jacobian(encoder.embed, image)
     expected = preflight(operator)
@@ -100,14 +110,16 @@ def ldlc(
     found = spectrum(matrix)
     if found.rank == 0:
         raise ValueError("The embedding does not depend on the pixels here: every constant is zero.")
+    if Directions.NULL in groups and found.rank == operator.shape[1]:
+        raise ValueError("The Jacobian has no null space here: leave the null directions out.")
     generator = torch.Generator().manual_seed(seed)
     point = _Point(encoder, image, matrix, found, NormalSpace(found.right), generator)
-    forwards = operator.forwards
+    forwards, vjps, jvps = operator.forwards, operator.vjps, operator.jvps
 
     rows: list[SweepRow] = []
     if epsilon is None or sweep:
-        along = torch.cat([found.right[:, :1].cpu(), _random(point, SWEPT - 1)], dim=1)
-        rows = sweep_epsilon(encoder.embed, image, along, batch_size=batch_size)
+        swept = torch.cat([found.right[:, :1].cpu(), _random(point, SWEPT - 1)], dim=1)
+        rows = sweep_epsilon(encoder.embed, image, swept, batch_size=batch_size)
         forwards += (len(rows) + 1) * (2 * SWEPT + 1)
     chosen = epsilon is None
     if epsilon is None:
@@ -116,11 +128,18 @@ def ldlc(
         epsilon = plateau(rows).epsilon
 
     results: dict[Directions, Group] = {}
+    leak: float | None = None
     for name in groups:
         vectors, derivatives = _directions(point, name, match, count, measured)
         constants = directional_constants(encoder.embed, image, vectors, epsilon, points=points, batch_size=batch_size)
-        forwards += constants.forwards
-        results[name] = Group(constants.values, constants.truncation, constants.floor, derivatives)
+        segments = derivatives_along(
+            encoder.embed, image, vectors[:, :along], grid(epsilon, points), batch_size=batch_size
+        )
+        if name is Directions.NULL:
+            leak = float((point.normal.basis.T @ vectors.to(point.normal.basis)).norm(dim=0).max())
+        forwards += constants.forwards + segments.forwards
+        vjps, jvps = vjps + segments.vjps, jvps + segments.jvps
+        results[name] = Group(constants.values, constants.truncation, constants.floor, derivatives, segments.values)
     return LdlcResult(
         status=Status.CONVERGED,
         message=Status.CONVERGED.sentence,
@@ -130,8 +149,8 @@ def ldlc(
         sweep=tuple(rows),
         singular_values=found.singular_values,
         groups=results,
-        checks=_checks(point, results),
-        cost=Cost(forwards, operator.vjps, operator.jvps, time.perf_counter() - began, expected.bytes / 2**20),
+        checks=_checks(point, results, leak),
+        cost=Cost(forwards, vjps, jvps, time.perf_counter() - began, expected.bytes / 2**20),
     )
 
 
@@ -153,45 +172,49 @@ def _directions(
         vectors = _random(point, measured)
     else:
         assert match is not None  # checked before anything was computed
-        change = (point.encoder.batch(match)[0] - point.pixels).double().flatten()
+        change = in_float64(point.encoder.batch(match)[0] - point.pixels).flatten()
         vectors = (change / change.norm())[:, None]
-    derivatives = _gains(point, vectors)
-    if name is Directions.RANDOM:
-        derivatives = torch.cat([derivatives, _random_gains(point, count - measured)])
+    derivatives = gains(point.matrix, vectors)
+    if name in {Directions.RANDOM, Directions.NULL}:
+        values = point.found.singular_values.cpu()
+        inside = values if name is Directions.RANDOM else values[point.found.rank :]
+        outside = point.matrix.shape[1] - len(values)
+        drawn = gains_in_law(inside, outside, count - measured, point.generator)
+        derivatives = torch.cat([derivatives, drawn])
     return vectors, derivatives
 
 
-def _gains(point: _Point, vectors: Tensor) -> Tensor:
-    """|J d| in float64, a block of directions at a time."""
-    matrix = point.matrix.double()
-    blocks = (vectors[:, begin : begin + 64] for begin in range(0, vectors.shape[1], 64))
-    return torch.cat([(matrix @ block.to(matrix)).norm(dim=0).cpu() for block in blocks])
-
-
-def _random_gains(point: _Point, count: int) -> Tensor:
-    """|J d| for uniform unit d, drawn in law without making d."""
-    values = point.found.singular_values[: point.found.rank].cpu()
-    inside = torch.randn((count, len(values)), generator=point.generator, dtype=torch.float64)
-    freedom = point.matrix.shape[1] - len(values)
-    # torch draws chi-squared variables only from its global generator; NumPy's is seeded from ours.
-    seed = int(torch.randint(2**62, (), generator=point.generator))
-    chisquare = np.random.default_rng(seed).chisquare(freedom, count) if freedom else np.zeros(count)
-    outside = torch.from_numpy(chisquare)
-    gains: Tensor = (inside * values).norm(dim=1) / (inside.square().sum(1) + outside).sqrt()
-    return gains
-
-
-def _checks(point: _Point, groups: dict[Directions, Group]) -> Checks:
+def _checks(point: _Point, groups: dict[Directions, Group], leak: float | None) -> Checks:
     values = point.found.singular_values.cpu()
     singular = isotropic = error = null = None
     if group := groups.get(Directions.SINGULAR):
-        clear = values[: point.found.rank] > 100 * group.floor
-        if clear.any():
-            reference = values[: point.found.rank][clear]
-            singular = float(((group.measured[clear] - reference).abs() / reference).max())
+        singular = _largest_difference(group.measured, values[: point.found.rank], group.floor)
     if group := groups.get(Directions.RANDOM):
         ratios = group.derivatives.square() * point.matrix.shape[1] / float(values.square().sum())
         isotropic, error = float(ratios.mean()), float(ratios.std() / len(ratios) ** 0.5)
     if group := groups.get(Directions.NULL):
         null = float(group.derivatives.max() / values[0])
-    return Checks(singular, isotropic, error, null)
+    forms = [
+        difference
+        for group in groups.values()
+        if len(group.along)
+        and (
+            difference := _largest_difference(
+                group.measured[: len(group.along)], group.along.max(dim=1).values, group.floor
+            )
+        )
+        is not None
+    ]
+    return Checks(singular, isotropic, error, null, leak, max(forms, default=None))
+
+
+def _largest_difference(measured: Tensor, reference: Tensor, floor: float) -> float | None:
+    """Compare where the reference is far enough above the floor.
+
+    Returns:
+        The largest relative difference; None if nothing is so clear.
+    """
+    clear = reference > 100 * floor
+    if not bool(clear.any()):
+        return None
+    return float(((measured[clear] - reference[clear]).abs() / reference[clear]).max())

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vitequiv.geometry.operator import Embed
 from vitequiv.geometry.spectrum import ROUNDING
+from vitequiv.precision import in_float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,24 +53,14 @@ def directional_constants(
         ValueError: If epsilon, points or a direction is not as described, or epsilon is too small for x + epsilon d to
             differ from x by more than rounding.
     """
-    if points < 3 or points % 2 == 0:
-        raise ValueError(f"The grid needs an odd number of points, at least 3, got {points}.")
-    if not 0 < epsilon < float("inf"):
-        raise ValueError(f"Epsilon must be a positive number, got {epsilon}.")
-    lengths = torch.linalg.vector_norm(directions.double(), dim=0)
+    check_grid(pixels, epsilon, points)
+    lengths = torch.linalg.vector_norm(in_float64(directions), dim=0)
     if bool(((lengths - 1).abs() > 1e-5).any()):
         raise ValueError(f"Directions must have length 1, got lengths from {lengths.min():.3g} to {lengths.max():.3g}.")
-    offsets = torch.linspace(-epsilon, epsilon, points, dtype=torch.float64)
+    offsets = grid(epsilon, points)
     spacing = float(offsets[1] - offsets[0])
-    rounding = torch.finfo(pixels.dtype).eps
-    smallest = rounding * float(pixels.double().norm())
-    if spacing < 10 * smallest:
-        raise ValueError(
-            f"Epsilon {epsilon:.3g} is lost in the rounding of {pixels.dtype} pixels: take at least "
-            f"{10 * smallest * (points - 1) / 2:.1e}, or float64."
-        )
     with torch.no_grad():
-        centre = embed(pixels[None])[0].double()
+        centre = in_float64(embed(pixels[None])[0])
         values, truncation = [], []
         size = max(1, batch_size // (points - 1))
         for begin in range(0, directions.shape[1], size):
@@ -84,9 +75,40 @@ def directional_constants(
             truncation.append((values[-1] - coarse).abs())
     if points == 3:
         truncation = [torch.full_like(part, torch.nan) for part in truncation]
-    floor = ROUNDING * rounding * float(centre.norm()) / spacing
+    floor = ROUNDING * torch.finfo(pixels.dtype).eps * float(centre.norm()) / spacing
     forwards = directions.shape[1] * (points - 1) + 1
     return Constants(torch.cat(values), torch.cat(truncation), floor, forwards)
+
+
+def check_grid(pixels: Tensor, epsilon: float, points: int) -> None:
+    """Refuse a grid that cannot be measured on.
+
+    Args:
+        pixels: x, (3, H, W).
+        epsilon: Half the range.
+        points: Grid points.
+
+    Raises:
+        ValueError: If points is even or below 3, or epsilon is no positive number or too small for x + epsilon d to
+            differ from x by more than rounding.
+    """
+    if points < 3 or points % 2 == 0:
+        raise ValueError(f"The grid needs an odd number of points, at least 3, got {points}.")
+    if not 0 < epsilon < float("inf"):
+        raise ValueError(f"Epsilon must be a positive number, got {epsilon}.")
+    rounding = torch.finfo(pixels.dtype).eps
+    smallest = 10 * rounding * float(in_float64(pixels).norm()) * (points - 1) / 2
+    if epsilon < smallest:
+        name = str(pixels.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"Epsilon {epsilon:.3g} is lost in the rounding of {name} pixels: take at least {smallest:.1e}, or float64."
+        )
+
+
+def grid(epsilon: float, points: int) -> Tensor:
+    """Equally spaced offsets over [-epsilon, epsilon] with an exact 0 in the middle, (points,), float64."""
+    half = points // 2
+    return epsilon / half * torch.arange(-half, half + 1, dtype=torch.float64)
 
 
 def _along(embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, centre: Tensor) -> Tensor:
@@ -94,7 +116,7 @@ def _along(embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, ce
     outer = offsets[offsets != 0].to(pixels)
     steps = outer[None, :, None] * directions.to(pixels)[:, None, :]  # (k, points - 1, m)
     images = pixels + steps.reshape(-1, *pixels.shape)
-    embedded = embed(images).double().view(len(directions), len(outer), -1)
+    embedded = in_float64(embed(images)).view(len(directions), len(outer), -1)
     half = len(outer) // 2
     middle = centre.expand(len(directions), 1, -1)
     return torch.cat([embedded[:, :half], middle, embedded[:, half:]], dim=1)

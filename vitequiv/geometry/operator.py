@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,9 @@ from torch import Tensor
 
 from vitequiv.errors import ModelError
 from vitequiv.geometry.attention import plain_attention
+from vitequiv.geometry.forward_mode import forward_mode
+from vitequiv.memory import allocated_bytes
+from vitequiv.precision import in_float64
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -37,6 +39,7 @@ class Jacobian:
         forwards: Forward passes so far.
         vjps: Products with J^T so far.
         jvps: Products with J so far, those by forward mode counted twice.
+        graph_bytes: What the graph holds on an accelerator; None on the CPU, where nobody counts.
     """
 
     def __init__(self, embed: Embed, pixels: Tensor) -> None:
@@ -44,8 +47,11 @@ class Jacobian:
             raise ValueError(f"The Jacobian is taken at one image (3, H, W), got shape {tuple(pixels.shape)}.")
         self._embed = embed
         self._pixels = pixels.detach().clone()[None].requires_grad_()
+        before = allocated_bytes(self._pixels.device)
         with plain_attention():
             self._output = embed(self._pixels)  # (1, n)
+        after = allocated_bytes(self._pixels.device)
+        self.graph_bytes = None if before is None or after is None else after - before
         self.embedding = self._output.detach()[0]
         self.shape = (self._output.shape[1], pixels.numel())
         self.forwards, self.vjps, self.jvps = 1, 0, 0
@@ -80,6 +86,27 @@ class Jacobian:
         """J^T u, for u (n,) or (n, k). Cost: 1 vjp a column."""
         return _columns(self._pull, vectors, self.shape[0], self)
 
+    def rows(self, cotangents: Tensor) -> Tensor:
+        """J^T u for several u in one batched backward pass.
+
+        Args:
+            cotangents: (k, n).
+
+        Returns:
+            (k, m). Cost: k vjps. Memory: k times that of one backward pass.
+
+        Raises:
+            RuntimeError: If a layer's backward has no batching rule.
+        """
+        cotangents = cotangents.to(self.device, self.dtype)
+        if len(cotangents) == 1:
+            return self._pull(cotangents[0])[None]
+        (products,) = torch.autograd.grad(
+            self._output, self._pixels, cotangents[:, None], retain_graph=True, is_grads_batched=True
+        )
+        self.vjps += len(cotangents)
+        return products.flatten(1)
+
     def to_scipy(self) -> LinearOperator:
         """Export to SciPy, for float64 NumPy vectors.
 
@@ -89,7 +116,7 @@ class Jacobian:
         from scipy.sparse.linalg import LinearOperator
 
         def product(apply: Callable[[Tensor], Tensor]) -> Callable[[object], object]:
-            return lambda v: apply(torch.as_tensor(v).reshape(-1)).double().cpu().numpy()
+            return lambda v: in_float64(apply(torch.as_tensor(v).reshape(-1))).cpu().numpy()
 
         return LinearOperator(self.shape, matvec=product(self.__matmul__), rmatvec=product(self.pull), dtype="float64")
 
@@ -119,11 +146,7 @@ class Jacobian:
 
     def _push_forward(self, tangent: Tensor) -> Tensor:
         try:
-            with plain_attention(), warnings.catch_warnings():
-                # torch compiles its own forward-mode formulas by torch.jit on first use, and warns that this is old.
-                warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
-                warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
-                product: Tensor = torch.func.jvp(self._embed, (self._pixels.detach(),), (tangent,))[1]
+            product = forward_mode(self._embed, self._pixels, tangent)[0]
         except (RuntimeError, NotImplementedError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(
@@ -131,7 +154,7 @@ class Jacobian:
                 f"forward mode ({reason}): only --method full is possible."
             ) from error
         self.jvps += 2
-        return product.detach()[0]
+        return product
 
 
 class Transposed:

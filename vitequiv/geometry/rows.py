@@ -1,4 +1,4 @@
-"""The whole Jacobian, row by row."""
+"""The whole Jacobian, some rows at a time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,64 @@ import torch
 from torch import Tensor
 
 from vitequiv.geometry.operator import Jacobian
+from vitequiv.memory import free_bytes
+
+LARGEST_CHUNK = 64
 
 
-def dense(jacobian: Jacobian, observe: Callable[[int], None] | None = None) -> Tensor:
-    """Compute J by one backward pass a row through the one graph of the operator.
+def chunk_rows(jacobian: Jacobian) -> int:
+    """Choose how many rows to compute by one batched backward pass.
 
-    On a CPU this is as fast as any batching and needs no memory beside the result (see `docs/explanation/geometry.md`).
+    On a CPU one by one is as fast as any batching and needs no memory beside the result (see
+    `docs/explanation/geometry.md`). An accelerator wants batches; a row then takes about what the graph holds.
 
     Args:
         jacobian: The operator.
-        observe: Told of each row done.
+
+    Returns:
+        1 on the CPU; elsewhere the largest power of two up to 64 of which half the free memory holds the rows.
+    """
+    free = free_bytes(jacobian.device)
+    if not jacobian.graph_bytes or free is None:
+        return 1
+    chunk = LARGEST_CHUNK
+    while chunk > 1 and chunk * jacobian.graph_bytes > free / 2:
+        chunk //= 2
+    return chunk
+
+
+def dense(jacobian: Jacobian, observe: Callable[[int], None] | None = None, chunk: int | None = None) -> Tensor:
+    """Compute J through the one graph of the operator.
+
+    A chunk that does not fit into the accelerator's memory is halved; where a layer's backward has no batching rule,
+    rows are computed one by one.
+
+    Args:
+        jacobian: The operator.
+        observe: Told how many rows are done.
+        chunk: Rows of one batched backward pass; None for `chunk_rows`.
 
     Returns:
         (n, m), on the operator's device, in its dtype. Cost: n vjps.
+
+    Raises:
+        RuntimeError: If not even one row can be computed.
     """
     n, m = jacobian.shape
+    chunk = chunk or chunk_rows(jacobian)
     matrix = torch.empty(n, m, dtype=jacobian.dtype, device=jacobian.device)
     identity = torch.eye(n, dtype=jacobian.dtype, device=jacobian.device)
-    for i in range(n):
-        matrix[i] = jacobian.pull(identity[i])
+    done = 0
+    while done < n:
+        wanted = identity[done : done + chunk]
+        try:
+            matrix[done : done + len(wanted)] = jacobian.rows(wanted)
+        except RuntimeError as error:
+            if chunk == 1:
+                raise
+            chunk = chunk // 2 if isinstance(error, torch.OutOfMemoryError) else 1
+            continue
+        done += len(wanted)
         if observe:
-            observe(i + 1)
+            observe(done)
     return matrix

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.precision import in_float64
 from vitequiv.results.jacobian import SpectrumSummary
 
 ROUNDING = 8.0
 """How many units of rounding a row of J is taken to carry: the depth of sums in a network, not its size, decides."""
+
+
+BLOCK = 8
+"""Columns of J that QR takes at a time, as a multiple of its rows: adds an eighth to the work of one QR of all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +26,7 @@ class Spectrum:
     Args:
         singular_values: All min(n, m) of them, falling, float64.
         left: U, (n, r), float64.
-        right: V, (m, r), orthonormal to rounding, in float64.
+        right: V, (m, r), orthonormal to rounding, float64; on the CPU where J is on a device without float64.
         tolerance: Singular values up to here are not told from zero.
     """
 
@@ -47,7 +52,7 @@ def spectrum(matrix: Tensor, dtype: torch.dtype | None = None, block: int | None
     Args:
         matrix: J, (n, m), on any device.
         dtype: The dtype J was computed in, which decides the tolerance; by default the matrix's own.
-        block: Columns of J at a time; by default 8 n, which adds an eighth to the work of one QR.
+        block: Columns of J at a time; by default 8 n.
 
     Returns:
         The decomposition. Work: 2 m n^2 operations for s and U, and as much for V. No passes.
@@ -60,10 +65,10 @@ def spectrum(matrix: Tensor, dtype: torch.dtype | None = None, block: int | None
     if not bool(matrix.isfinite().all()):
         raise ValueError("The Jacobian holds NaN or infinity.")
     rows, columns = matrix.shape
-    block = block or 8 * rows
-    factor = torch.zeros(0, rows, dtype=torch.float64, device=matrix.device)
+    block = block or BLOCK * rows
+    factor = torch.zeros(0, rows, dtype=torch.float64, device=in_float64(matrix[:0]).device)
     for begin in range(0, columns, block):
-        tall = matrix[:, begin : begin + block].T.double()
+        tall = in_float64(matrix[:, begin : begin + block].T)
         factor = torch.linalg.qr(torch.cat([factor, tall]), mode="r").R
     _, values, left = torch.linalg.svd(factor, full_matrices=False)
     left = left.T  # (n, min(n, m))
@@ -90,16 +95,16 @@ def rank_tolerance(values: Tensor, dtype: torch.dtype) -> float:
 
 
 def _right(matrix: Tensor, left: Tensor, values: Tensor, block: int) -> Tensor:
-    """V = J^T U / s; the errors of 1e-16 s_1 / s_r in its orthonormality are taken out by a Cholesky step."""
-    right = torch.empty(matrix.shape[1], len(values), dtype=torch.float64, device=matrix.device)
-    for begin in range(0, matrix.shape[1], block):
-        columns = slice(begin, begin + block)
-        right[columns] = matrix[:, columns].T.double() @ left / values
-    if not len(values):
-        return right
-    lower = torch.linalg.cholesky(right.T @ right)
-    orthonormal: Tensor = torch.linalg.solve_triangular(lower, right.T, upper=False)
-    return orthonormal.T
+    """V = J^T U / s; the errors of 1e-16 s_1 / s_r in its orthonormality are taken out by a Cholesky step, in place."""
+    right = torch.empty(matrix.shape[1], len(values), dtype=torch.float64, device=left.device)
+    parts = [slice(begin, begin + block) for begin in range(0, matrix.shape[1], block)]
+    for part in parts:
+        right[part] = in_float64(matrix[:, part].T) @ left / values
+    if len(values):
+        lower = torch.linalg.cholesky(right.T @ right)
+        for part in parts:
+            right[part] = torch.linalg.solve_triangular(lower, right[part].T, upper=False).T
+    return right
 
 
 def summarise(values: Tensor, rank: int) -> SpectrumSummary:
@@ -112,7 +117,7 @@ def summarise(values: Tensor, rank: int) -> SpectrumSummary:
     Returns:
         The summary; ranks and entropy are 0 and the condition number NaN for a zero Jacobian.
     """
-    values = values.double()
+    values = in_float64(values)
     if rank == 0:
         return SpectrumSummary(float(values.norm()), 0.0, 0.0, 0.0, math.nan)
     share = values / values.sum()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.precision import in_float64
+
 
 @dataclass(frozen=True, eq=False)
 class NormalSpace:
@@ -62,7 +64,7 @@ def principal_angles(first: Tensor, second: Tensor) -> Tensor:
     """
     if first.shape[1] < second.shape[1]:
         first, second = second, first
-    first, second = first.double(), second.double()
+    first, second = in_float64(first), in_float64(second)
     cross = first.T @ second  # (p, q), p >= q
     cosines = torch.linalg.svdvals(cross).clamp(max=1)  # falling, so the angles rise
     sines = torch.linalg.svdvals(second - first @ cross).clamp(max=1).flip(0)  # rising
@@ -71,4 +73,4 @@ def principal_angles(first: Tensor, second: Tensor) -> Tensor:
 
 def grassmann_distance(angles: Tensor) -> float:
     """The geodesic distance on the Grassmannian (Gallivan et al. 2003): the norm of the angles, in radians."""
-    return math.sqrt(float(angles.double().square().sum()))
+    return math.sqrt(float(in_float64(angles).square().sum()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vitequiv.matching.precision import wide
+from vitequiv.precision import wide
 
 
 def squared_distance(residual: Tensor) -> Tensor:

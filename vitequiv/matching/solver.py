@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor
 
 from vitequiv.matching.linearisation import Linearisation
-from vitequiv.matching.precision import wide
+from vitequiv.precision import wide
 
 State = TypeVar("State")
 

@@ -37,12 +37,14 @@ class Group:
         floor: What rounding alone can make of a constant.
         derivatives: |J d| from the known J, for all directions asked for, (count,), float64; the first k are the
             measured ones.
+        along: |J(x + a d) d| on the same grid for the first of the measured ones, (few, points), float64.
     """
 
     measured: Tensor
     truncation: Tensor
     floor: float
     derivatives: Tensor
+    along: Tensor
 
     def to_dict(self, largest: float) -> dict[str, Any]:
         """Returns statistics for JSON, with ratios to the largest singular value."""
@@ -50,6 +52,11 @@ class Group:
         return {
             "measured": statistics(self.measured, largest),
             "derivative": statistics(self.derivatives, largest),
+            "derivative_along": {
+                "count": len(self.along),
+                "at_image": self.along[:, self.along.shape[1] // 2].tolist(),
+                "largest": self.along.max(dim=1).values.tolist(),
+            },
             "error_budget": {"rounding_floor": self.floor, "truncation": truncation},
         }
 
@@ -90,12 +97,18 @@ class Checks:
             random group.
         isotropic_error: Its standard error.
         null: Largest |J d| among null directions over s_1: what is left of J by rounding; None without the null group.
+        null_leak: Largest |P_normal d| among the measured null directions, so that J accounts for at most s_1 times
+            that of what was measured along them.
+        forms: Largest relative difference of Eq. 7 from the largest |J(x + a d) d| on its grid, over the directions
+            a hundred times above the floor; None where no direction was looked at along the grid, or none is so clear.
     """
 
     singular: float | None
     isotropic: float | None
     isotropic_error: float | None
     null: float | None
+    null_leak: float | None
+    forms: float | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,8 +34,9 @@ class LdlcPlan:
     Args:
         directions: The groups.
         target: For the group `match`: the image to match each one to, or the folder of a saved match.
-        count: Random directions for |J d|.
+        count: Random and null directions for |J d|.
         measured: Random and null directions for Eq. 7.
+        along: Directions of each group for |J(x + a d) d|.
         epsilon: Half the range; None to choose it.
         points: Grid points.
         sweep: Look along epsilon even where it is given.
@@ -47,6 +48,7 @@ class LdlcPlan:
     target: Path | None
     count: int
     measured: int
+    along: int
     epsilon: float | None
     points: int
     sweep: bool
@@ -98,6 +100,7 @@ def run_ldlc(
                 match=matched,
                 count=plan.count,
                 measured=plan.measured,
+                along=plan.along,
                 epsilon=plan.epsilon,
                 points=plan.points,
                 sweep=plan.sweep,
@@ -170,6 +173,7 @@ def _write(
         tensors[f"{name}.measured"] = group.measured
         tensors[f"{name}.truncation"] = group.truncation
         tensors[f"{name}.derivatives"] = group.derivatives
+        tensors[f"{name}.along"] = group.along
     save_tensors(folder / "ldlc.safetensors", tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256})
     envelope = context.envelope(
         item.name,

@@ -11,7 +11,7 @@ from torch import Tensor
 from vitequiv.matching.box import free_part, project
 from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.objective import squared_distance
-from vitequiv.matching.precision import wide, wide_dtype
+from vitequiv.precision import wide, wide_dtype
 from vitequiv.matching.solver import dot, per_image
 
 ARMIJO = 1e-4

@@ -1,4 +1,4 @@
-"""The precision that sums are taken in."""
+"""The precision that sums and decompositions are taken in."""
 
 from __future__ import annotations
 
@@ -28,3 +28,15 @@ def wide(tensor: Tensor) -> Tensor:
         The same values on the same device.
     """
     return tensor.to(wide_dtype(tensor.device))
+
+
+def in_float64(tensor: Tensor) -> Tensor:
+    """Convert to float64, for decompositions that need it whatever the device.
+
+    Args:
+        tensor: Any shape, floating point.
+
+    Returns:
+        The same values, on the same device; on the CPU for MPS, which has no float64.
+    """
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()

@@ -1,10 +1,11 @@
-"""How much memory a batch needs."""
+"""How much memory there is, and how much a graph takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -54,3 +55,38 @@ def peak_memory_mb(device: torch.device, graph_bytes: int) -> float:
     """
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else graph_bytes
     return peak / 2**20
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that can still be had.
+
+    Args:
+        device: The torch device.
+
+    Returns:
+        Bytes, or None where the system does not tell.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:  # not Linux
+        return None
+    fields = dict(line.split(":", 1) for line in lines)
+    return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None
+
+
+def allocated_bytes(device: torch.device) -> int | None:
+    """Memory that tensors on an accelerator take now.
+
+    Args:
+        device: The torch device.
+
+    Returns:
+        Bytes, or None where PyTorch does not keep count, as on the CPU.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    if device.type == "mps":
+        return int(torch.mps.current_allocated_memory())
+    return None

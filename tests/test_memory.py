@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vitequiv.matching.memory import graph_memory
+from vitequiv.memory import graph_memory
 
 
 def test_each_storage_counts_once():

@@ -1,0 +1,78 @@
+"""All rows, in chunks of any size, on devices of any memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.geometry.maps import curved, image, reference
+from vitequiv import load_encoder
+from vitequiv.geometry import rows
+from vitequiv.geometry.operator import Jacobian
+from vitequiv.geometry.rows import chunk_rows, dense
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 2, 3, 5, 64])
+def test_any_chunk_gives_the_same_rows_for_the_same_passes(chunk):
+    jacobian, done = Jacobian(curved, image()), []
+    matrix = dense(jacobian, done.append, chunk)
+    # Sums of 60 products in float64, in another order.
+    torch.testing.assert_close(matrix, reference(curved, image()), rtol=1e-12, atol=1e-14)
+    assert jacobian.vjps == 5
+    assert done == [min(i, 5) for i in range(chunk or 1, 5 + (chunk or 1), chunk or 1)]
+
+
+@pytest.mark.parametrize("family", ["clip", "clip-resnet", "beit", "swin", "deit", "vitmae", "vitmsn", "timm"])
+def test_every_family_has_batching_rules(checkpoints, family):
+    encoder = load_encoder(checkpoints[family], dtype=torch.float64)
+    pixels = torch.rand((3, *encoder.input_size), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    jacobian = Jacobian(encoder.embed, pixels)
+    one_by_one = dense(jacobian, chunk=1)
+    torch.testing.assert_close(
+        jacobian.rows(torch.eye(len(one_by_one), dtype=torch.float64)), one_by_one, rtol=0, atol=1e-11
+    )
+
+
+def test_a_chunk_too_large_is_halved_until_it_fits(monkeypatch):
+    jacobian, sizes = Jacobian(curved, image()), []
+    whole = Jacobian.rows
+
+    def crowded(self, cotangents):
+        sizes.append(len(cotangents))
+        if len(cotangents) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return whole(self, cotangents)
+
+    monkeypatch.setattr(Jacobian, "rows", crowded)
+    torch.testing.assert_close(dense(jacobian, chunk=16), reference(curved, image()), rtol=1e-12, atol=1e-14)
+    assert sizes == [5, 5, 4, 2, 2, 1]
+
+
+class NoBatchingRule(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return cotangent * float(cotangent.new_tensor(2).item() + 0 * cotangent.sum().item())
+
+
+def test_a_layer_without_batching_rule_is_taken_row_by_row():
+    jacobian = Jacobian(lambda x: NoBatchingRule.apply(x.flatten(1))[:, :4], image())
+    with pytest.raises(RuntimeError):
+        jacobian.rows(torch.eye(4, dtype=torch.float64))
+    expected = 2 * torch.eye(4, jacobian.shape[1], dtype=torch.float64)
+    assert torch.equal(dense(jacobian, chunk=4), expected)
+
+
+@pytest.mark.parametrize(
+    ("held", "free", "chunk"),
+    [(None, 10**12, 1), (10, None, 1), (10, 10**9, 64), (10, 1280, 64), (10, 1279, 32), (10, 30, 1), (10, 5, 1)],
+)
+def test_the_chunk_fits_into_half_of_the_free_memory(monkeypatch, held, free, chunk):
+    jacobian = Jacobian(curved, image())
+    assert jacobian.graph_bytes is None, "nobody counts on a CPU"
+    jacobian.graph_bytes = held
+    monkeypatch.setattr(rows, "free_bytes", lambda device: free)
+    assert chunk_rows(jacobian) == chunk
