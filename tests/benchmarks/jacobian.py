@@ -4,8 +4,10 @@
 
 Full: all rows by vitequiv, `torch.autograd.functional.jacobian` (a loop, and vectorised), `torch.func.jacrev` with a
 chunk size, and n times one backward pass measured alone. Top k: vitequiv's Lanczos, `scipy.sparse.linalg.svds` on the
-same operator, and `torch.svd_lowrank` on the dense matrix, which needs all rows first. Times are ratios, as machines
+same operator, plenoptic's `Eigendistortion` (randomised SVD with its recommended p and q, and power iteration; if
+installed), and `torch.svd_lowrank` on the dense matrix, which needs all rows first. Times are ratios, as machines
 differ; passes are exact. Memory is the growth of the peak resident size, each way in a process of its own.
+`tests.benchmarks.random_vit` makes larger models with random weights.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from vitequiv.geometry.attention import plain_attention
 from vitequiv.geometry.lanczos import top_triplets
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.geometry.rows import dense
+from vitequiv.geometry.spectrum import spectrum
 from vitequiv.images.decode import load_image
 
 Embed = Callable[[Tensor], Tensor]
@@ -37,6 +41,12 @@ def single(embed: Embed) -> Embed:
 
 def by_vitequiv(embed: Embed, x: Tensor) -> Tensor:
     return dense(Jacobian(embed, x))
+
+
+def by_vitequiv_with_spectrum(embed: Embed, x: Tensor) -> Tensor:
+    matrix = dense(Jacobian(embed, x))
+    spectrum(matrix)
+    return matrix
 
 
 def by_functional_loop(embed: Embed, x: Tensor) -> Tensor:
@@ -55,6 +65,7 @@ def by_jacrev(embed: Embed, x: Tensor) -> Tensor:
 
 WAYS: dict[str, Callable[[Embed, Tensor], Tensor]] = {
     "vitequiv, row by row": by_vitequiv,
+    "vitequiv, with U, S and V in float64": by_vitequiv_with_spectrum,
     "torch.autograd.functional.jacobian": by_functional_loop,
     "the same, vectorize=True": by_functional_vectorised,
     f"torch.func.jacrev, chunk_size={CHUNK}": by_jacrev,
@@ -137,10 +148,58 @@ def topk(spec: str, path: str, counts: list[int]) -> None:
         spent = jacobian.passes
         residual = ((matrix.double() @ v.T - u * s).norm(dim=0) / s).max()
         report(f"scipy svds, tol=1e-3 | {k}", spent, n, float(residual), s, known[:k])
+        for way in ("randomized_svd", "power"):
+            row = by_plenoptic(embed, x, k, way)
+            if row is None:
+                print(f"| plenoptic Eigendistortion, {way} | {k} | not installed | | | |", flush=True)
+                continue
+            spent, s, v = row
+            u = matrix.double() @ v
+            residual = ((matrix.double().T @ (u / u.norm(dim=0)) - s * v).norm(dim=0) / s).max()
+            report(f"plenoptic Eigendistortion, {way} | {k}", spent, n, float(residual), s, known[:k])
         torch.manual_seed(0)
         u, s, v = torch.svd_lowrank(matrix, q=k + 6, niter=2)
         residual = ((matrix @ v - u * s).norm(dim=0) / s)[:k].max()
         report(f"torch.svd_lowrank of the dense matrix | {k}", n + 1, n, float(residual), s[:k].double(), known[:k])
+
+
+def by_plenoptic(embed: Embed, x: Tensor, k: int, way: str) -> tuple[int, Tensor, Tensor] | None:
+    """Passes, singular values and right singular vectors; its eigenvalues are those of J^T J.
+
+    Its exact method needs the m x m matrix J^T J, 84 GiB at 224 px. Power iteration also looks for the smallest
+    eigenvalues; only the largest are asked for here, for at most 20 iterations.
+    """
+    try:
+        from plenoptic._synthesize import eigendistortion
+    except ImportError:
+        return None
+    spent = 0
+    product = eigendistortion._fisher_info_matrix_vector_product
+
+    def counted(y: Tensor, image: Tensor, vectors: Tensor, dummy: Tensor) -> Tensor:
+        nonlocal spent
+        spent += 2 * vectors.shape[1] + 1  # J v and J^T of it, and one for the graph of the first
+        return product(y, image, vectors, dummy)
+
+    class Model(torch.nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return embed(images)
+
+    eigendistortion._fisher_info_matrix_vector_product = counted
+    torch.manual_seed(0)
+    try:
+        with plain_attention(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = eigendistortion.Eigendistortion(x[None], Model().eval())
+            if way == "power":
+                eigenvalues, v = found._synthesize_power(k=k, shift=0.0, tol=1e-3, max_iter=20)
+            else:
+                eigenvalues, v, _ = found._synthesize_randomized_svd(k=k, p=5, q=2)
+    finally:
+        eigendistortion._fisher_info_matrix_vector_product = product
+    s = eigenvalues.detach().double().flatten().clamp_min(0).sqrt()
+    order = s.argsort(descending=True)
+    return spent + 1, s[order], v.detach().double()[:, order]
 
 
 def report(name: str, passes: int, n: int, residual: float, found: Tensor, known: Tensor) -> None:

@@ -46,6 +46,15 @@ def test_full(run, tmp_path):
     )
 
 
+def test_a_tolerance_below_rounding_is_said_to_be_that(run):
+    done = run("jacobian", CAT, "--method", "topk", "--k", 2, "--tolerance", 1e-12, "--format", "json", "--quiet")
+    assert done.code == 3
+    (record,) = done.lines()
+    assert record["status"] == "stalled"
+    assert "float64" in record["message"]
+    assert all(residual < 1e-4 for residual in record["result"]["residuals"].values()), "what was reached is kept"
+
+
 def test_topk_over_a_folder_as_json(run, photos, tmp_path):
     (photos / "broken.png").write_bytes(b"nothing")
     done = run("jacobian", photos, "--method", "topk", "--k", 4, "--format", "json", "--quiet")

@@ -60,25 +60,25 @@ def match_progress(items: int, quiet: bool) -> Iterator[Observer | None]:
 
 @contextmanager
 def rows_progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how many rows of a Jacobian are done and the time left.
+    """Show how many rows of a Jacobian, or steps of Lanczos, are done and the time left at most.
 
     Args:
         quiet: Show nothing.
 
     Yields:
-        The observer of rows done and rows in all; None if nothing is to be shown.
+        The observer of how many are done and how many there are; None if nothing is to be shown.
     """
     console = error_console()
     if quiet or not console.is_terminal:
         yield None
         return
     columns = (
-        TextColumn("rows"),
+        TextColumn("Jacobian"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("rows", total=None)
+        task = bar.add_task("Jacobian", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

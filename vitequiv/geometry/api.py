@@ -21,6 +21,10 @@ from vitequiv.results.status import Status
 
 DEFAULT_K = 16
 DEFAULT_TOLERANCE = 1e-3
+BELOW_ROUNDING = (
+    "Some residuals stayed above the tolerance on the whole space: the products are not exact enough for it; ask for a "
+    "larger tolerance, or float64."
+)
 CHECKED = 8
 """Triplets of a full spectrum that are checked by independent products, spread over its rank."""
 
@@ -46,7 +50,7 @@ def jacobian(
         tolerance: Relative residual to reach, for `topk`.
         seed: Seed of the starting direction, for `topk`.
         before: Told what a full Jacobian will take, before it is begun.
-        observe: Told of rows done and rows in all.
+        observe: Told of rows done and rows in all; for `topk`, of Lanczos steps done and allowed.
 
     Returns:
         A result an image. Cost of one: for `full` 1 forward, n + 4 vjps and up to 8 jvps; for `topk` 1 forward, 1 vjp
@@ -62,7 +66,7 @@ def jacobian(
     batch = encoder.batch(pixels)
     if method == Method.TOPK:
         count = min(DEFAULT_K, encoder.embedding_dim) if k is None else k
-        return [_topk(encoder, image, count, tolerance, seed) for image in batch]
+        return [_topk(encoder, image, count, tolerance, seed, observe) for image in batch]
     if k is not None:
         raise ValueError("k goes with the method topk: the full method finds all singular triplets.")
     return [_full(encoder, image, before, observe) for image in batch]
@@ -97,14 +101,21 @@ def _full(
     )
 
 
-def _topk(encoder: Encoder, image: Tensor, count: int, tolerance: float, seed: int) -> JacobianResult:
+def _topk(
+    encoder: Encoder,
+    image: Tensor,
+    count: int,
+    tolerance: float,
+    seed: int,
+    observe: Callable[[int, int], None] | None,
+) -> JacobianResult:
     began = time.perf_counter()
     operator = Jacobian(encoder.embed, image)
-    found = top_triplets(operator, count, tolerance=tolerance, seed=seed)
-    status = Status.CONVERGED if found.converged else Status.BUDGET_EXHAUSTED
+    found = top_triplets(operator, count, tolerance=tolerance, seed=seed, observe=observe)
+    status = Status.CONVERGED if found.converged else Status.STALLED
     return JacobianResult(
         status=status,
-        message=status.sentence,
+        message=status.sentence if found.converged else BELOW_ROUNDING,
         method=Method.TOPK,
         shape=operator.shape,
         singular_values=found.singular_values,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +34,13 @@ class Triplets:
 
 
 def top_triplets(
-    jacobian: Jacobian, count: int, *, tolerance: float = 1e-3, max_steps: int | None = None, seed: int = 0
+    jacobian: Jacobian,
+    count: int,
+    *,
+    tolerance: float = 1e-3,
+    max_steps: int | None = None,
+    seed: int = 0,
+    observe: Callable[[int, int], None] | None = None,
 ) -> Triplets:
     """Find the largest singular triplets by Lanczos with full reorthogonalisation (Golub and Van Loan, 10.1 and 10.4).
 
@@ -47,6 +54,7 @@ def top_triplets(
         tolerance: Relative residual to reach for each triplet.
         max_steps: Lanczos steps allowed; by default n, which is the whole space.
         seed: Seed of the random directions.
+        observe: Told of steps done and steps allowed.
 
     Returns:
         The triplets. Cost: 2 passes a step, and 1 to build the graph for products with J. Memory: m numbers a step.
@@ -69,6 +77,8 @@ def top_triplets(
         image = in_float64(jacobian @ rows[-1]).cpu()
         images = torch.cat([images, image[:, None]], dim=1)
         steps = basis.shape[1]
+        if observe:
+            observe(steps, limit)
 
         projected = basis.T @ images
         squares, weights = torch.linalg.eigh((projected + projected.T) / 2)

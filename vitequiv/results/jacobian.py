@@ -65,7 +65,7 @@ class JacobianResult:
     """The singular value decomposition of J = df/dx at one image.
 
     Args:
-        status: Converged, or budget exhausted where `topk` ran out of steps.
+        status: Converged, or stalled where rounding keeps residuals of `topk` above the tolerance.
         message: The same in a sentence.
         method: How it was found.
         shape: (n, m).

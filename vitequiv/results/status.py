@@ -22,10 +22,10 @@ class Status(StrEnum):
 
 _SENTENCES = {
     Status.CONVERGED: "The goal was met.",
-    Status.BUDGET_EXHAUSTED: "The passes allowed ran out before the goal was met: allow more with --max-passes, "
-    "or choose another --solver.",
-    Status.STALLED: "The loss stopped falling before the goal was met: try another --solver or --step-size.",
-    Status.NON_FINITE: "The embedding or its gradient became NaN or infinite: try --dtype float32 or float64, "
-    "or a smaller --step-size.",
+    Status.BUDGET_EXHAUSTED: "The passes allowed ran out before the goal was met: allow more, or choose another "
+    "solver.",
+    Status.STALLED: "The loss stopped falling before the goal was met: try another solver or step size.",
+    Status.NON_FINITE: "The embedding or its gradient became NaN or infinite: try float32 or float64, or a smaller "
+    "step size.",
     Status.FAILED: "The item could not be processed.",
 }
