@@ -11,12 +11,12 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.images.lattice import quantise
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer, Run, minimise
-from vitequiv.memory import peak_memory_mb
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, SolverName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
-from vitequiv.precision import wide
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
+from vitequiv.memory import peak_memory_mb
+from vitequiv.precision import wide
 from vitequiv.results.cost import Cost
 from vitequiv.results.match import MatchResult, Measured, Perturbation
 from vitequiv.results.status import Status

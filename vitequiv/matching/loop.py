@@ -15,10 +15,10 @@ from vitequiv.images.lattice import quantise
 from vitequiv.matching.box import project
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.linearisation import Embed, Linearisation
-from vitequiv.memory import graph_memory
 from vitequiv.matching.objective import cosine_similarity, squared_distance
-from vitequiv.precision import wide
 from vitequiv.matching.solver import Solver, select
+from vitequiv.memory import graph_memory
+from vitequiv.precision import wide
 from vitequiv.results.match import TrajectoryRow
 from vitequiv.results.status import Status
 

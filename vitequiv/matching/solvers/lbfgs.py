@@ -11,8 +11,8 @@ from torch import Tensor
 from vitequiv.matching.box import free_part, project
 from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.objective import squared_distance
-from vitequiv.precision import wide, wide_dtype
 from vitequiv.matching.solver import dot, per_image
+from vitequiv.precision import wide, wide_dtype
 
 ARMIJO = 1e-4
 """Sufficient decrease (Nocedal and Wright, Numerical Optimization, 2nd ed., Eq. 3.4 and its recommended constant)."""
