@@ -11,12 +11,12 @@ from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.loop import minimise
 from vitequiv.matching.names import SolverName
 from vitequiv.matching.objective import squared_distance
-from vitequiv.precision import wide_dtype
 from vitequiv.matching.solvers import SOLVERS, make_solver
 from vitequiv.matching.solvers.adam import Adam
 from vitequiv.matching.solvers.gd import GradientDescent
 from vitequiv.matching.solvers.lbfgs import LBFGS
 from vitequiv.matching.solvers.polyak import Polyak
+from vitequiv.precision import wide_dtype
 from vitequiv.results.status import Status
 
 GOAL = Goal(cosine=0.999, max_passes=2000, on_lattice=False)
