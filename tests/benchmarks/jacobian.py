@@ -72,15 +72,17 @@ WAYS: dict[str, Callable[[Embed, Tensor], Tensor]] = {
 }
 
 
-def prepare(spec: str, path: str) -> tuple[Embed, Tensor]:
+def prepare(spec: str, path: str, rows: int | None = None) -> tuple[Embed, Tensor]:
+    """The map, or its first coordinates, and the image."""
     encoder = load_encoder(spec)
-    return encoder.embed, encoder.preprocess(load_image(path).image)
+    embed: Embed = encoder.embed if rows is None else lambda x: encoder.embed(x)[:, :rows]
+    return embed, encoder.preprocess(load_image(path).image)
 
 
-def run_alone(spec: str, path: str, way: str, threads: int, answer: multiprocessing.Queue) -> None:
+def run_alone(spec: str, path: str, rows: int | None, way: str, threads: int, answer: multiprocessing.Queue) -> None:
     """One way in a process of its own, for its time and peak memory."""
     torch.set_num_threads(threads)
-    embed, x = prepare(spec, path)
+    embed, x = prepare(spec, path, rows)
     Jacobian(embed, x).pull(torch.ones(embed(x[None]).shape[1]))  # warm
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak of loading
     before = memory("VmRSS")
@@ -109,8 +111,8 @@ def one_pass(embed: Embed, x: Tensor, repeats: int = 10) -> float:
     return sorted(seconds)[repeats // 2]
 
 
-def full(spec: str, path: str, threads: int) -> None:
-    embed, x = prepare(spec, path)
+def full(spec: str, path: str, rows: int | None, threads: int) -> None:
+    embed, x = prepare(spec, path, rows)
     n = embed(x[None]).shape[1]
     ideal = n * one_pass(embed, x)
     print(f"\nfull, {n} x {x.numel()}; one backward pass alone takes {1000 * ideal / n:.0f} ms\n")
@@ -118,7 +120,7 @@ def full(spec: str, path: str, threads: int) -> None:
     context = multiprocessing.get_context("spawn")
     for way in WAYS:
         answer = context.Queue()
-        process = context.Process(target=run_alone, args=(spec, path, way, threads, answer))
+        process = context.Process(target=run_alone, args=(spec, path, rows, way, threads, answer))
         process.start()
         process.join()
         if process.exitcode:
@@ -148,10 +150,10 @@ def topk(spec: str, path: str, counts: list[int]) -> None:
         spent = jacobian.passes
         residual = ((matrix.double() @ v.T - u * s).norm(dim=0) / s).max()
         report(f"scipy svds, tol=1e-3 | {k}", spent, n, float(residual), s, known[:k])
-        for way in ("randomized_svd", "power"):
+        for way in ("randomized_svd", "power") if k == counts[0] else ():
             row = by_plenoptic(embed, x, k, way)
-            if row is None:
-                print(f"| plenoptic Eigendistortion, {way} | {k} | not installed | | | |", flush=True)
+            if isinstance(row, str):
+                print(f"| plenoptic Eigendistortion, {way} | {k} | {row} | | | |", flush=True)
                 continue
             spent, s, v = row
             u = matrix.double() @ v
@@ -163,16 +165,17 @@ def topk(spec: str, path: str, counts: list[int]) -> None:
         report(f"torch.svd_lowrank of the dense matrix | {k}", n + 1, n, float(residual), s[:k].double(), known[:k])
 
 
-def by_plenoptic(embed: Embed, x: Tensor, k: int, way: str) -> tuple[int, Tensor, Tensor] | None:
-    """Passes, singular values and right singular vectors; its eigenvalues are those of J^T J.
+def by_plenoptic(embed: Embed, x: Tensor, k: int, way: str) -> tuple[int, Tensor, Tensor] | str:
+    """Passes, singular values and right singular vectors, or why not; its eigenvalues are those of J^T J.
 
-    Its exact method needs the m x m matrix J^T J, 84 GiB at 224 px. Power iteration also looks for the smallest
-    eigenvalues; only the largest are asked for here, for at most 20 iterations.
+    Its exact method needs the m x m matrix J^T J, 84 GiB at 224 px, and so does the error estimate of its randomised
+    SVD. Power iteration also looks for the smallest eigenvalues; only the largest are asked for here, for at most 10
+    iterations.
     """
     try:
         from plenoptic._synthesize import eigendistortion
     except ImportError:
-        return None
+        return "not installed"
     spent = 0
     product = eigendistortion._fisher_info_matrix_vector_product
 
@@ -192,9 +195,11 @@ def by_plenoptic(embed: Embed, x: Tensor, k: int, way: str) -> tuple[int, Tensor
             warnings.simplefilter("ignore")
             found = eigendistortion.Eigendistortion(x[None], Model().eval())
             if way == "power":
-                eigenvalues, v = found._synthesize_power(k=k, shift=0.0, tol=1e-3, max_iter=20)
+                eigenvalues, v = found._synthesize_power(k=k, shift=0.0, tol=1e-3, max_iter=10)
             else:
                 eigenvalues, v, _ = found._synthesize_randomized_svd(k=k, p=5, q=2)
+    except RuntimeError as error:
+        return "out of memory: an m x m matrix" if "allocate memory" in str(error) else str(error)
     finally:
         eigendistortion._fisher_info_matrix_vector_product = product
     s = eigenvalues.detach().double().flatten().clamp_min(0).sqrt()
@@ -213,12 +218,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--image", required=True)
     parser.add_argument("--k", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rows", type=int, help="only the first coordinates of the embedding, for the full Jacobian")
     parser.add_argument("--skip-full", action="store_true")
+    parser.add_argument("--skip-topk", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    topk(options.model, options.image, options.k)
+    if not options.skip_topk:
+        topk(options.model, options.image, options.k)
     if not options.skip_full:
-        full(options.model, options.image, options.threads)
+        full(options.model, options.image, options.rows, options.threads)
 
 
 if __name__ == "__main__":

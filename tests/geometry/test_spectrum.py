@@ -131,3 +131,12 @@ def test_top_triplets_cost_two_passes_a_step():
 def test_more_triplets_than_there_are_are_refused(count):
     with pytest.raises(ValueError, match="Between 1 and 4"):
         top_triplets(Jacobian(linear(matrix_of("graded")), image()), count)
+
+
+def test_lanczos_ends_where_rounding_does():
+    encoder = load_encoder("tiny-clip")
+    pixels = torch.rand((3, *encoder.input_size), generator=torch.Generator().manual_seed(0))
+    found = top_triplets(Jacobian(encoder.embed, pixels), 4, tolerance=1e-12)
+    assert not found.converged
+    assert found.steps < 64, "no more steps than tell something, of 128"
+    assert found.residuals.max() < 1e-4

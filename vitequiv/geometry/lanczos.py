@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vitequiv.geometry.operator import Jacobian
+from vitequiv.geometry.spectrum import ROUNDING
 from vitequiv.precision import in_float64
 
 
@@ -86,11 +87,13 @@ def top_triplets(
         squares, weights = squares[kept].clamp_min(0), weights[:, kept]
         left = basis @ weights
         residuals = (images @ weights - squares * left).norm(dim=0) / squares
-        floor = torch.finfo(jacobian.dtype).eps * float(squares[0])
+        rounding = torch.finfo(jacobian.dtype).eps
         # A singular value lost in rounding beside the largest has no relative accuracy to wait for.
-        negligible = squares <= floor
-        converged = steps >= count and bool(((residuals <= tolerance) | negligible).all())
-        if steps == limit or (converged and steps > count):
+        done = (residuals <= tolerance) | (squares <= rounding * squares[0])
+        # Nor does a residual fall below what rounding in the products makes of it.
+        at_floor = residuals <= ROUNDING * rounding * (squares[0] / squares).sqrt()
+        converged = steps >= count and bool(done.all())
+        if steps == limit or (steps > count and bool((done | at_floor).all())):
             break
         following = image
     values = squares.sqrt()
