@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from tests.images.samples import noise
 from vitequiv.errors import OutputError
@@ -133,6 +134,14 @@ def test_tensors_keep_values_names_and_metadata(tmp_path: Path) -> None:
         assert set(file.keys()) == set(tensors)
         for name, tensor in tensors.items():
             assert torch.equal(file.get_tensor(name), tensor)
+
+
+def test_tensors_that_share_memory_are_written_each(tmp_path: Path) -> None:
+    whole = torch.arange(6.0).view(2, 3)
+    save_tensors(tmp_path / "out.safetensors", {"whole": whole, "row": whole[1], "again": whole})
+    found = load_file(tmp_path / "out.safetensors")
+    assert torch.equal(found["row"], whole[1])
+    assert torch.equal(found["again"], whole)
 
 
 def test_tensors_are_deterministic_across_processes(tmp_path: Path) -> None:

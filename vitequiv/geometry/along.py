@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from vitequiv.geometry.forward_mode import forward_mode
-from vitequiv.geometry.operator import Embed, Jacobian
+from vitequiv.geometry.operator import Jacobian
+from vitequiv.maps import Embed
 from vitequiv.precision import in_float64
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from vitequiv.geometry.attention import plain_attention
+from vitequiv.maps import Embed
 
 
-def forward_mode(embed: Callable[[Tensor], Tensor], pixels: Tensor, tangents: Tensor) -> Tensor:
+def forward_mode(embed: Embed, pixels: Tensor, tangents: Tensor) -> Tensor:
     """Compute J(x) v for each image and its own direction.
 
     Args:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vitequiv.geometry.operator import Embed
 from vitequiv.geometry.spectrum import ROUNDING
+from vitequiv.maps import Embed
 from vitequiv.precision import in_float64
 
 

@@ -11,14 +11,12 @@ from torch import Tensor
 from vitequiv.errors import ModelError
 from vitequiv.geometry.attention import plain_attention
 from vitequiv.geometry.forward_mode import forward_mode
+from vitequiv.maps import Embed
 from vitequiv.memory import allocated_bytes
 from vitequiv.precision import in_float64
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
-
-Embed = Callable[[Tensor], Tensor]
-"""Pixels (B, 3, H, W) to embeddings (B, n), differentiable, each row a function of its own image alone."""
 
 
 class Jacobian:
@@ -151,7 +149,7 @@ class Jacobian:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(
                 f"Products with this model's Jacobian cannot be computed, neither by a second backward pass nor in "
-                f"forward mode ({reason}): only --method full is possible."
+                f"forward mode ({reason}): only products with its transpose can, as in jacobian --method full."
             ) from error
         self.jvps += 2
         return product

@@ -96,7 +96,14 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
     """
     from safetensors.torch import save
 
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain: dict[str, Tensor] = {}
+    storages: set[int] = set()
+    for name, tensor in tensors.items():
+        flat = tensor.detach().cpu().contiguous()
+        if flat.untyped_storage().data_ptr() in storages:  # the format refuses two names for one memory
+            flat = flat.clone()
+        storages.add(flat.untyped_storage().data_ptr())
+        plain[name] = flat
     data = memoryview(save(plain, metadata=dict(metadata) if metadata else None))
     # safetensors writes the metadata in an order that changes from process to process; the tensors' order is fixed.
     end = 8 + int.from_bytes(data[:8], "little")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-Embed = Callable[[Tensor], Tensor]
-"""Pixels (B, 3, H, W) to embeddings (B, n), differentiable, each row a function of its own image alone."""
+from vitequiv.maps import Embed
 
 
 class Linearisation:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from vitequiv.images.lattice import quantise
+from vitequiv.maps import Embed
 from vitequiv.matching.box import project
 from vitequiv.matching.goal import Goal
-from vitequiv.matching.linearisation import Embed, Linearisation
+from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.objective import cosine_similarity, squared_distance
 from vitequiv.matching.solver import Solver, select
 from vitequiv.memory import graph_memory

@@ -78,7 +78,9 @@ def _histogram(axes: Axes, result: LdlcResult, name: Directions) -> None:
         axes.axvline(measured[0], color=BLUE, label=f"{measured[0]:.3g}")
         axes.set_xlim(0, 1.3 * measured[0] or 1.0)
     elif name is Directions.SINGULAR and measured.min() > 0:  # over many orders of magnitude
-        axes.hist(measured, bins=np.geomspace(measured.min(), measured.max(), 31), histtype="step", color="black")
+        axes.hist(
+            measured, bins=np.geomspace(measured.min(), measured.max(), 31).tolist(), histtype="step", color="black"
+        )
         axes.set(xscale="log", ylabel="singular vectors")
     else:
         _known(axes, group, measured)
