@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vitequiv._version import __version__
 
 if TYPE_CHECKING:
+    from vitequiv.classification.api import classify
     from vitequiv.encoders.base import Encoder
     from vitequiv.encoders.families import EncoderFamily, Readout
     from vitequiv.encoders.load import load_encoder
@@ -19,20 +20,27 @@ if TYPE_CHECKING:
     from vitequiv.geometry.ldlc import ldlc
     from vitequiv.images.decode import load_image
     from vitequiv.matching.api import match
+    from vitequiv.paths.api import interpolate
+    from vitequiv.results.classify import Classification
+    from vitequiv.results.interpolate import PathResult
     from vitequiv.results.jacobian import JacobianResult
     from vitequiv.results.ldlc import LdlcResult
     from vitequiv.results.match import MatchResult
     from vitequiv.results.status import Status
 
 _HOMES = {
+    "Classification": "vitequiv.results.classify",
     "Encoder": "vitequiv.encoders.base",
     "EncoderFamily": "vitequiv.encoders.families",
     "JacobianResult": "vitequiv.results.jacobian",
     "LdlcResult": "vitequiv.results.ldlc",
     "MatchResult": "vitequiv.results.match",
+    "PathResult": "vitequiv.results.interpolate",
     "Readout": "vitequiv.encoders.families",
     "Status": "vitequiv.results.status",
     "VitequivError": "vitequiv.errors",
+    "classify": "vitequiv.classification.api",
+    "interpolate": "vitequiv.paths.api",
     "jacobian": "vitequiv.geometry.api",
     "ldlc": "vitequiv.geometry.ldlc",
     "load_encoder": "vitequiv.encoders.load",
@@ -41,15 +49,19 @@ _HOMES = {
 }
 
 __all__ = [
+    "Classification",
     "Encoder",
     "EncoderFamily",
     "JacobianResult",
     "LdlcResult",
     "MatchResult",
+    "PathResult",
     "Readout",
     "Status",
     "VitequivError",
     "__version__",
+    "classify",
+    "interpolate",
     "jacobian",
     "ldlc",
     "load_encoder",

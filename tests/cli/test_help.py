@@ -14,7 +14,17 @@ HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "matplotli
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["match", "--help"], ["models", "--help"], ["models", "list"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["match", "--help"],
+        ["models", "--help"],
+        ["models", "list"],
+        ["--version"],
+        ["classify", "--help"],
+        ["statistics", "--help"],
+        ["report", "--help"],
+    ],
 )
 def test_nothing_heavy_is_imported(arguments, tmp_path):
     code = (

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from vitequiv._version import __version__
-from vitequiv.cli import jacobian, ldlc, match, models
+from vitequiv.cli import classify, interpolate, jacobian, ldlc, match, models, report, scenes, statistics
 from vitequiv.cli.console import print_error
 from vitequiv.errors import ExitCode, VitequivError
 
@@ -27,6 +27,11 @@ app = typer.Typer(
 app.command("match")(match.match)
 app.command("jacobian")(jacobian.jacobian)
 app.command("ldlc")(ldlc.ldlc)
+app.command("interpolate")(interpolate.interpolate)
+app.command("classify")(classify.classify)
+app.command("statistics")(statistics.statistics)
+app.command("scenes")(scenes.scenes)
+app.command("report")(report.report)
 app.add_typer(models.app, name="models")
 
 

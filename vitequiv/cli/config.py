@@ -29,7 +29,11 @@ def config_callback(context: typer.Context, path: Path | None) -> Path | None:
     """
     if path is not None and not context.resilient_parsing:
         known = {parameter.name for parameter in context.command.params if parameter.name} - {"config", "help"}
-        context.default_map = {**(context.default_map or {}), **read_config(path, context.info_name or "", known)}
+        values = read_config(path, context.info_name or "", known)
+        # One value of an option that can be given several times, as --model of some verbs, may stand alone.
+        several = {p.name for p in context.command.params if getattr(p, "multiple", False)}
+        values = {k: [v] if k in several and not isinstance(v, list) else v for k, v in values.items()}
+        context.default_map = {**(context.default_map or {}), **values}
     return path
 
 

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from vitequiv.cli.console import error_console
 
@@ -81,4 +89,25 @@ def rows_progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("Jacobian", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def points_progress(quiet: bool, what: str = "points") -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many points of a path, or other things, are done, and of how many at most.
+
+    Args:
+        quiet: Show nothing.
+        what: What is counted.
+
+    Yields:
+        The observer of how many are done and how many there are; None if nothing is to be shown.
+    """
+    console = error_console()
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn(what), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

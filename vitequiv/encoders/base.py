@@ -38,10 +38,12 @@ class TextTower:
     Args:
         module: Token tensor to embeddings (N, n) in the image embedding's space, not normalised.
         tokenize: N texts to the token tensor of `module`.
+        logit_scale: Factor on the cosine of image and text before the softmax, if the checkpoint learned one.
     """
 
     module: nn.Module
     tokenize: Callable[[Sequence[str]], Tensor]
+    logit_scale: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,11 @@ def load(checkpoint: str, readout: Readout) -> VisionTower:
         preprocessing=Preprocessing(
             Resize(size, ResizeMode.SHORTEST, Filter.BICUBIC), Crop(size, Rounding.TORCHVISION), MEAN, STD
         ),
-        text=TextTower(Method(model, "encode_text"), lambda texts: torch.from_numpy(tokenize(texts))),
+        text=TextTower(
+            Method(model, "encode_text"),
+            lambda texts: torch.from_numpy(tokenize(texts)),
+            float(model.logit_scale()),
+        ),
         readout=readout,
     )
 

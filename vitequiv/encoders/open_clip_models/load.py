@@ -70,7 +70,11 @@ def load_open_clip(checkpoint: str, readout: Readout) -> VisionTower:
     return VisionTower(
         module=VisualTower(model),
         preprocessing=_preprocessing(model, spec),
-        text=TextTower(Method(model, "encode_text", normalize=False), _tokenizer(name, spec)),
+        text=TextTower(
+            Method(model, "encode_text", normalize=False),
+            _tokenizer(name, spec),
+            float(model.logit_scale.detach().exp()),
+        ),
         readout=readout,
     )
 

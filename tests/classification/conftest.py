@@ -1,0 +1,28 @@
+"""Scenes of known class, and encoders."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vitequiv import load_encoder
+from vitequiv.tiny.captions import class_index
+from vitequiv.tiny.colours import COLOURS
+from vitequiv.tiny.scenes import Split, sample, scene_rng
+from vitequiv.tiny.shapes import SHAPES
+
+NAMES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
+"""The 64 classes, in the order of `class_index`."""
+
+
+@pytest.fixture(scope="session")
+def clip():
+    return load_encoder("tiny-clip")
+
+
+@pytest.fixture(scope="session")
+def scenes():
+    """96 held-out scenes, (96, 3, 64, 64), and their classes."""
+    drawn = sample(96, scene_rng(Split.HELD_OUT, 41))
+    pixels = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).float().div(255)
+    return pixels, class_index(drawn.shapes, drawn.colours)

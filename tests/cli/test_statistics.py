@@ -1,0 +1,183 @@
+"""`vitequiv scenes` and `vitequiv statistics` end to end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from tests.cli.conftest import CAT
+from vitequiv import load_encoder, match
+from vitequiv.images.lattice import quantise
+
+JSON = ("--format", "json", "--quiet")
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory):
+    """Three scenes of each class, in folders of their class."""
+    from vitequiv.tiny.render import write_scenes
+
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, 192, 3)
+    return folder
+
+
+def test_scenes_are_spread_over_the_classes_and_the_same_each_time(run, tmp_path):
+    done = run("scenes", "one", "--count", 70, "--seed", 9)
+    assert done.code == 0
+    assert "70 scenes of 64 classes" in done.err
+    run("scenes", "two", "--count", 64, "--seed", 9, "--quiet")
+    one, two = (
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.png")}
+        for name in ("one", "two")
+    )
+    assert len(one) == 70
+    assert Counter(Counter(path.parent for path in two).values()) == {1: 64}
+    assert two.items() <= one.items()
+    with Image.open(next(tmp_path.rglob("*.png"))) as image:
+        assert image.size == (64, 64)
+    again = run("scenes", "one")
+    assert again.code == 2
+    assert "not empty" in again.err
+
+
+def test_pairs_of_two_models(run, scenes, checkpoints, tmp_path):
+    models = ("--model", "tiny-clip", "--model", checkpoints["swin"])
+    done = run("statistics", scenes, "--count", 4, "--seed", 5, "--cosine", 0.9, "--different-class", *models, *JSON)
+    assert done.code == 0, done.err
+    records = done.lines()
+    assert [record["model"]["family"] for record in records] == ["tiny-clip", "swin"]
+    assert [record["result"]["classifier"]["kind"] for record in records] == ["prototypes", "head"]
+    draws = [[(p["source"]["path"], p["target"]["path"]) for p in record["result"]["pairs"]] for record in records]
+    assert draws[0] == draws[1]
+
+    folder = tmp_path / "vitequiv-out/tiny-clip"
+    assert {path.name for path in folder.iterdir()} == {
+        "statistics.png", "statistics.safetensors", "statistics.json", "pairs.csv"
+    }  # fmt: skip
+    result = records[0]["result"]
+    pairs = result["pairs"]
+    assert len(pairs) == 4
+    assert all(pair["source"]["folder"] != pair["target"]["folder"] for pair in pairs)
+    assert result["rates"]["converged"]["successes"] == 4
+    assert result["rates"]["flipped"]["successes"] >= 3  # at cosine 0.9 not yet every one
+    # No drawn image is a prototype: of 3 a class, those drawn are missing.
+    drawn = {i["path"] for i in records[0]["inputs"] if i["role"] == "image"}
+    examples = {i["path"] for i in records[0]["inputs"] if i["role"] == "prototype"}
+    assert len(drawn) == result["draw"]["images"]
+    assert not drawn & examples
+    assert len(drawn | examples) == 192
+
+    # A pair again, by the functions.
+    encoder = load_encoder("tiny-clip")
+    source, target = (encoder.preprocess(Image.open(pairs[2][side]["path"])) for side in ("source", "target"))
+    (again,) = match(encoder, source, target, cosine=0.9)
+    both = encoder.embed(torch.stack([quantise(again.pixels), target]))
+    expected = torch.nn.functional.cosine_similarity(both[:1], both[1:]).item()
+    # The batch sums in another order, and the steps after that differ in their last bits.
+    assert pairs[2]["cosine"]["after"] == pytest.approx(expected, abs=1e-3)
+    assert pairs[2]["perturbation"]["l2"] == pytest.approx(again.perturbation.l2, rel=1e-2)
+
+    tensors = load_file(folder / "statistics.safetensors")
+    m = result["draw"]["images"]
+    assert tensors["embeddings"].shape == (m, 128)
+    assert tensors["null"].shape == (m * (m - 1) // 2,)
+    units = torch.nn.functional.normalize(tensors["embeddings"].double(), dim=1).numpy()
+    np.testing.assert_allclose(
+        np.sort(tensors["null"].numpy()), np.sort((units @ units.T)[np.triu_indices(m, 1)]), atol=1e-6
+    )
+    first, second = tensors["pairs"][2]
+    assert units[first] @ units[second] == pytest.approx(pairs[2]["cosine"]["before"], abs=1e-6)
+
+    # The pairs can be matched for real.
+    done = run("match", "--pairs", folder / "pairs.csv", "--cosine", 0.5, "--out", "matched", *JSON)
+    assert [line["item"] for line in done.lines()] == [f"pair{i:04}" for i in range(4)]
+
+
+def test_by_the_installed_program_with_labels(installed, scenes, tmp_path):
+    names = sorted(folder.name.replace("_", " ") for folder in scenes.iterdir())
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    done = installed("statistics", scenes, "--count", 2, "--cosine", 0.95, "--labels-file", "labels.txt")
+    assert done.code == 0, done.err
+    (line,) = [line for line in done.out.splitlines() if line.startswith("tiny-clip")]
+    assert "zero-shot" in line
+    assert "2/2 [0.34 1.00]" in line
+
+
+def test_without_classes_there_are_no_class_rates(run, photos):
+    (record,) = run("statistics", photos, "--count", 3, "--cosine", 0.6, *JSON).lines()
+    assert record["status"] == "converged"
+    assert record["result"]["classifier"] is None
+    assert record["result"]["rates"]["flipped"]["rate"] is None
+    assert record["result"]["pairs"][0]["class"]["after"] is None
+    assert record["result"]["cosine"]["after"]["min"] >= 0.6
+
+
+def test_a_bad_image_costs_its_pairs_alone_and_is_not_drawn_again(run, photos):
+    (photos / "broken.png").write_bytes(b"nothing")
+    done = run("statistics", photos, "--count", 20, "--cosine", 0.6, *JSON)
+    assert done.code == 3
+    (record,) = done.lines()
+    assert record["status"] == "failed"
+    assert record["message"].startswith("8 of 20 pairs could not be measured; ")
+    result = record["result"]
+    failed = [pair for pair in result["pairs"] if pair["status"] == "failed"]
+    assert len(failed) == 8
+    assert all("broken.png" in pair["source"]["path"] + pair["target"]["path"] for pair in failed)
+    assert result["rates"]["converged"]["trials"] == 20
+    assert result["cosine"]["after"]["count"] == 12
+
+
+def test_pairs_that_do_not_converge_are_counted(run, photos):
+    (record,) = run("statistics", photos, "--count", 4, "--max-passes", 4, *JSON).lines()
+    assert record["result"]["rates"]["converged"] == {
+        "successes": 0, "trials": 4, "rate": 0.0, "low": 0.0, "high": pytest.approx(0.4899, abs=1e-4)
+    }  # fmt: skip
+    assert record["result"]["passes"]["max"] <= 4
+    assert record["status"] == "converged"  # all were measured
+
+
+def test_the_same_numbers_twice(run, photos, tmp_path):
+    found = []
+    for out in ("one", "two"):
+        run("statistics", photos, "--count", 4, "--cosine", 0.6, "--out", out)
+        files = {path.name: path.read_bytes() for path in (tmp_path / out / "tiny-clip").iterdir()}
+        record = json.loads(files.pop("statistics.json"))
+        record["cost"]["seconds"] = 0
+        found.append((files, record))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "fragments"),
+    [
+        ((), 2, ["FOLDER"]),
+        ((CAT,), 2, ["no folder"]),
+        (("photos", "--count", "13"), 2, ["12 pairs of 4 images"]),
+        (("photos", "--different-class"), 2, ["--different-class"]),
+        (("photos", "--cosine", "2"), 2, ["--cosine"]),
+        (("photos", "--step-size", "0"), 2, ["--step-size"]),
+        (("photos", "--count", "2", "--head"), 2, ["no classification head"]),
+        (("photos", "--count", "2", "--labels", "cat,dog"), 2, ["'cat'"]),
+        (("photos", "--count", "2", "--labels", "red,red"), 2, ["'red'"]),
+        (("photos", "--count", "2", "--model", "nothing"), 4, ["nothing"]),
+        (("classes", "--count", "2", "--prototypes", "classes"), 2, ["All images of the class", "--count"]),
+    ],
+)
+def test_misuse(run, photos, tmp_path, arguments, code, fragments):
+    for name in "ab":
+        (tmp_path / "classes" / name).mkdir(parents=True)
+        (tmp_path / "classes" / name / "x.png").write_bytes(
+            (photos / f"{name}.{'png' if name == 'a' else 'jpg'}").read_bytes()
+        )
+    done = run("statistics", *arguments)
+    assert done.code == code, done.err
+    for fragment in fragments:
+        assert fragment in done.err
+    assert not list(tmp_path.glob("vitequiv-out/*"))

@@ -1,0 +1,157 @@
+"""`vitequiv classify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from vitequiv.classification.choice import choose
+from vitequiv.cli import classifier_options as classifier
+from vitequiv.cli import options
+from vitequiv.cli.config import settings_of
+from vitequiv.cli.console import output_console, print_json
+from vitequiv.cli.each_model import for_each_model, model_items
+from vitequiv.cli.formats import Format
+from vitequiv.cli.progress import points_progress
+from vitequiv.encoders.spec import DEFAULT_SPEC
+from vitequiv.errors import ExitCode
+from vitequiv.results.classify import Guess, ImageRow
+from vitequiv.results.envelope import Envelope
+from vitequiv.results.settings import Setting
+from vitequiv.results.status import Status
+from vitequiv.runs.classify_worklist import IMAGE, work_from_paths
+from vitequiv.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from vitequiv.encoders.base import Encoder
+
+VERB = "classify"
+
+
+def classify(
+    context: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Images (files, folders, patterns, or - for names on standard input), or folders of saved matches, to "
+            "compare before and after.",
+            show_default=False,
+        ),
+    ] = None,
+    labels: classifier.Labels = None,
+    labels_file: classifier.LabelsFile = None,
+    template: classifier.Template = None,
+    head: classifier.Head = False,
+    prototypes: classifier.Prototypes = None,
+    temperature: classifier.Temperature = None,
+    model: classifier.Models = [DEFAULT_SPEC],  # noqa: B006 - Typer shows it in the help and never changes it
+    readout: options.Readout = None,
+    device: options.Device = "auto",
+    dtype: options.Precision = options.DType.FLOAT32,
+    out: options.Out = Path("vitequiv-out"),
+    output_format: options.OutputFormat = Format.HUMAN,
+    quiet: options.Quiet = False,
+    overwrite: options.Overwrite = False,
+    batch_size: options.BatchSize = 32,
+    config: options.Config = None,
+) -> None:
+    """Classify images, and see what a match does to their classes, in one encoder or several."""
+    del config  # read by its callback, before the other options
+    given: dict[str, Any] = {
+        "labels": labels,
+        "labels_file": labels_file,
+        "template": template or [],
+        "head": head,
+        "prototypes": prototypes,
+        "temperature": temperature,
+        "model": model,
+        "readout": readout,
+        "device": device,
+        "dtype": dtype,
+        "batch_size": batch_size,
+    }
+    settings = settings_of(context, given)
+    choice = choose(labels, labels_file, template or [], head, prototypes, temperature)
+    work = work_from_paths(paths or [], sys.stdin)
+    items = model_items(model)
+    directory = RunDirectory(out, VERB)
+    directory.prepare(items, overwrite)
+    options.note_default_model(Setting(", ".join(model), settings["model"].source), quiet)
+
+    # Imported here, so that help and usage errors do not wait for torch.
+    import torch
+
+    from vitequiv.encoders.load import load_encoder
+    from vitequiv.runs.classify import run_classify
+    from vitequiv.runs.context import describe_run
+
+    done: list[Envelope] = []
+
+    def work_with(encoder: Encoder, item: str) -> None:
+        run = describe_run(VERB, encoder, settings, seed=0)
+        with points_progress(quiet, "images") as observe:
+            done.append(run_classify(encoder, item, work, choice, batch_size, run, directory, observe))
+        if output_format is Format.JSON:
+            print_json(done[-1].to_dict())
+
+    code = for_each_model(
+        model,
+        lambda spec: load_encoder(spec, device=device, dtype=getattr(torch, dtype), readout=readout),
+        work_with,
+    )
+    if output_format is Format.HUMAN:
+        _show(done, str(out))
+    if any(envelope.status is not Status.CONVERGED for envelope in done):
+        code = code or ExitCode.ITEM_FAILED
+    if code:
+        raise typer.Exit(code)
+
+
+def _show(envelopes: Sequence[Envelope], where: str) -> None:
+    """Print a table of images, one of matches, and a sentence for each failure."""
+    results = [(e.model.spec, e.result) for e in envelopes if e.result]
+    images, matches = (
+        _table("image", "top class", "probability"),
+        _table("match", "model", "before", "after", "target", "cos before", "cos after", "takes target's class"),
+    )
+    images.add_column("model")
+    console = output_console()
+    for spec, result in results:
+        rows: Sequence[ImageRow] = result["images"]
+        for row in (row for row in rows if row.role == IMAGE):  # those of matches are in their own table
+            best = row.best[0]
+            images.add_row(escape(row.name), escape(best.label), f"{best.probability:.3f}", escape(spec))
+        for match in result["matches"]:
+            cells = [_guess(match[key]) for key in ("before", "after", "target")]
+            before, after = match["cosine"]["before"], match["cosine"]["after"]
+            cosines = ["-" if before is None else f"{before:.4f}", f"{after:.4f}"]
+            verdict = "[green]yes[/]" if match["takes_target_class"] else "[red]no[/]"
+            matches.add_row(escape(match["name"]), escape(spec), *cells, *cosines, verdict)
+    for table in (images, matches):
+        if table.row_count:
+            console.print(table)
+    for envelope in envelopes:
+        failures = (envelope.result or {}).get("failures") or [{"name": envelope.item, "message": envelope.message}]
+        for failure in failures if envelope.status is not Status.CONVERGED else ():
+            console.print(f"[bold]{escape(failure['name'])}[/]: {escape(failure['message'])}", soft_wrap=True)
+    written = ", ".join(e.item for e in envelopes if e.result)
+    console.print(f"{escape(written or 'nothing')} written to {escape(where)}", soft_wrap=True)
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, overflow="fold")
+    for heading in others:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _guess(guess: Guess | None) -> str:
+    return "-" if guess is None else escape(f"{guess.label} {guess.probability:.2f}")

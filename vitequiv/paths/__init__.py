@@ -1,0 +1,1 @@
+"""Paths between images: straight, re-matched to one embedding, and inside one class of equal embedding."""

@@ -1,0 +1,74 @@
+"""From a choice on the command line to a classifier for one encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import torch
+
+from vitequiv.classification.api import embed_all, require_some_classifier
+from vitequiv.classification.choice import ClassifierChoice
+from vitequiv.classification.cosine import Classifier
+from vitequiv.classification.head import head_classifier
+from vitequiv.classification.prototypes import prototype_classifier
+from vitequiv.classification.zero_shot import zero_shot_classifier
+from vitequiv.encoders.base import Encoder
+from vitequiv.errors import UsageError
+from vitequiv.images.decode import load_image
+from vitequiv.results.classify import ClassifierKind
+from vitequiv.results.envelope import InputRecord
+
+
+def build_classifier(
+    encoder: Encoder, choice: ClassifierChoice, batch_size: int, leave_out: Collection[Path] = ()
+) -> tuple[Classifier, tuple[InputRecord, ...]]:
+    """Make a classifier.
+
+    Args:
+        encoder: The encoder it is for.
+        choice: Which.
+        batch_size: Images embedded together.
+        leave_out: Example images that must not be used.
+
+    Returns:
+        The classifier, and the example images that went in.
+
+    Raises:
+        UsageError: If the encoder has no such classifier, or none is named and the checkpoint has no head.
+    """
+    if choice.kind is ClassifierKind.ZERO_SHOT:
+        return zero_shot_classifier(encoder, choice.labels, choice.templates, choice.temperature), ()
+    if choice.kind is ClassifierKind.PROTOTYPES:
+        return _prototypes(encoder, choice, batch_size, leave_out)
+    require_some_classifier(encoder, choice.kind is not None)
+    if encoder.tower.head is not None and choice.kind is None and choice.temperature is not None:
+        raise UsageError(
+            f"--temperature is for cosines (--labels, --prototypes): {encoder.spec} classifies with its own head."
+        )
+    return head_classifier(encoder), ()
+
+
+def _prototypes(
+    encoder: Encoder, choice: ClassifierChoice, batch_size: int, leave_out: Collection[Path]
+) -> tuple[Classifier, tuple[InputRecord, ...]]:
+    out = {path.resolve() for path in leave_out}
+    records = []
+    embeddings = {}
+    for name, paths in choice.examples:
+        kept = [path for path in paths if path.resolve() not in out]
+        if not kept:
+            raise UsageError(
+                f"All images of the class {name!r} were drawn, so none is left to be its prototype: lower --count, add "
+                "images, or name others with --prototypes DIR."
+            )
+        parts = []
+        for start in range(0, len(kept), batch_size):
+            pixels = []
+            for path in kept[start : start + batch_size]:
+                image = load_image(path)
+                records.append(InputRecord("prototype", str(path), image.sha256, image.notes))
+                pixels.append(encoder.preprocess(image.image))
+            parts.append(embed_all(encoder, torch.stack(pixels), batch_size))
+        embeddings[name] = torch.cat(parts)
+    return prototype_classifier(embeddings, choice.temperature), tuple(records)

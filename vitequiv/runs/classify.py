@@ -1,0 +1,208 @@
+"""What a classifier sees in each image of a list, in one encoder: decode, classify, compare before and after, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vitequiv.classification.api import apply
+from vitequiv.classification.choice import ClassifierChoice
+from vitequiv.classification.cosine import Classifier
+from vitequiv.encoders.base import Encoder
+from vitequiv.errors import ImageError, VitequivError
+from vitequiv.images.decode import load_image
+from vitequiv.images.naming import shown
+from vitequiv.images.save import atomic_write_bytes, save_tensors
+from vitequiv.matching.objective import cosine_similarity
+from vitequiv.plots.classify import matrix_png
+from vitequiv.results.classify import Classification, ClassifierKind, ImageRow, MatchRow
+from vitequiv.results.cost import Cost
+from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.status import Status
+from vitequiv.runs.classifiers import build_classifier
+from vitequiv.runs.classify_worklist import MATCHED, ClassifyWork, MatchRows, Row
+from vitequiv.runs.context import RunContext
+from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.failures import reason
+
+WORDS = {
+    ClassifierKind.ZERO_SHOT: "text (zero-shot)",
+    ClassifierKind.HEAD: "its own head",
+    ClassifierKind.PROTOTYPES: "prototypes",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A row with its class probabilities; `failure` in place of them if it could not be classified."""
+
+    row: Row
+    record: InputRecord
+    result: Classification | None = None
+    failure: str = ""
+
+
+def run_classify(
+    encoder: Encoder,
+    item: str,
+    work: ClassifyWork,
+    choice: ClassifierChoice,
+    batch_size: int,
+    context: RunContext,
+    out: RunDirectory,
+    observe: Callable[[int, int], None] | None = None,
+) -> Envelope:
+    """Classify all images and write one folder with the matrix.
+
+    Args:
+        encoder: The encoder.
+        item: Name of the folder.
+        work: The images.
+        choice: The classifier.
+        batch_size: Images at once.
+        context: What goes into the envelope.
+        out: Where to write.
+        observe: Told of images done and images in all.
+
+    Returns:
+        The envelope; without a result, and with nothing written, if no image could be classified.
+    """
+    classifier, examples = build_classifier(encoder, choice, batch_size)
+    seen: list[_Seen] = []
+    for start in range(0, len(work.rows), batch_size):
+        seen += _look(encoder, classifier, work.rows[start : start + batch_size])
+        if observe:
+            observe(len(seen), len(work.rows))
+    inputs = (*(one.record for one in seen), *examples)
+    failures = [*((one.row.name, one.failure) for one in seen if one.failure), *work.failures]
+    good = {i: one for i, one in enumerate(seen) if one.result}
+    if not good:
+        return context.envelope(item, Status.FAILED, _sentence(failures, len(seen) + len(work.failures)), inputs)
+    result = _join([one.result for one in good.values() if one.result])
+    place = {i: number for number, i in enumerate(good)}
+    compared = [_compare(match, place, result) for match in work.matches if set(match.indices) <= set(place)]
+    best = result.best()
+    rows = [ImageRow(s.row.name, str(s.row.path), s.row.role, b) for s, b in zip(good.values(), best, strict=True)]
+
+    folder = out.begin(item)
+    title = f"{encoder.spec}: classes by {WORDS[result.classifier.kind]}"
+    originals = sum(one.row.role != MATCHED for one in good.values())
+    picture = matrix_png([row.name for row in rows], result.labels, result.probabilities, title, originals)
+    atomic_write_bytes(folder / "matrix.png", picture)
+    tensors = {
+        "probabilities": result.probabilities,
+        "logits": result.logits,
+        "embeddings": result.embeddings,
+    }
+    save_tensors(
+        folder / "classify.safetensors", tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256}
+    )
+    envelope = context.envelope(
+        item,
+        Status.FAILED if failures else Status.CONVERGED,
+        _sentence(failures, len(seen) + len(work.failures)),
+        inputs,
+        cost=result.cost,
+        result={
+            "classifier": result.classifier,
+            "images": rows,
+            "probabilities": result.probabilities.tolist(),
+            "matches": [row.to_dict() for row in compared],
+            "failures": [{"name": name, "message": message} for name, message in failures],
+        },
+        artifacts={"matrix": "matrix.png", "tensors": "classify.safetensors"},
+    )
+    out.finish(envelope)
+    return envelope
+
+
+def _sentence(failures: Sequence[tuple[str, str]], total: int) -> str:
+    if not failures:
+        return "Every image was classified."
+    return f"{len(failures)} of {total} could not be classified; {failures[0][0]}: {failures[0][1]}"
+
+
+def _look(encoder: Encoder, classifier: Classifier, rows: Sequence[Row]) -> list[_Seen]:
+    """Decode and classify some rows together; one by one if the model fails on them, to know on which."""
+    seen: list[_Seen] = []
+    pixels: list[Tensor] = []
+    for row in rows:
+        try:
+            image = load_image(row.path)
+            if row.sha256 is not None and image.sha256 != row.sha256:
+                raise ImageError(f"{shown(row.path)} is another file than when it was matched: put that one back.")
+            pixels.append(encoder.preprocess(image.image))
+            seen.append(_Seen(row, InputRecord(row.role, str(row.path), image.sha256, image.notes)))
+        except VitequivError as error:
+            seen.append(_Seen(row, InputRecord(row.role, str(row.path)), failure=error.message))
+    results = iter(_classify(encoder, classifier, pixels))
+    done = []
+    for one in seen:
+        result = one.failure or next(results)
+        if isinstance(result, str):
+            done.append(_Seen(one.row, one.record, failure=result))
+        else:
+            done.append(_Seen(one.row, one.record, result))
+    return done
+
+
+def _classify(encoder: Encoder, classifier: Classifier, pixels: list[Tensor]) -> list[Classification | str]:
+    if not pixels:
+        return []
+    try:
+        result = apply(encoder, classifier, torch.stack(pixels), len(pixels))
+    except Exception as error:
+        if len(pixels) == 1:
+            return [f"The model {encoder.spec} failed on this image: {reason(error)}"]
+        return [one for x in pixels for one in _classify(encoder, classifier, [x])]
+    share = Cost(
+        forwards=result.cost.forwards // len(pixels),
+        seconds=result.cost.seconds / len(pixels),
+    )
+    finite = result.probabilities.isfinite().all(1).tolist()
+    return [
+        Classification(
+            result.classifier,
+            result.logits[i : i + 1],
+            result.probabilities[i : i + 1],
+            result.embeddings[i : i + 1],
+            share,
+        )
+        if finite[i]
+        else f"The model {encoder.spec} gives NaN or infinity for this image: try --dtype float32 or float64."
+        for i in range(len(pixels))
+    ]
+
+
+def _join(results: list[Classification]) -> Classification:
+    return Classification(
+        classifier=results[0].classifier,
+        logits=torch.cat([r.logits for r in results]),
+        probabilities=torch.cat([r.probabilities for r in results]),
+        embeddings=torch.cat([r.embeddings for r in results]),
+        cost=Cost(forwards=sum(r.cost.forwards for r in results), seconds=sum(r.cost.seconds for r in results)),
+    )
+
+
+def _compare(match: MatchRows, place: Mapping[int, int], result: Classification) -> MatchRow:
+    """What the match does here; `place` says where the rows of the work are in the result."""
+    best = [guesses[0] for guesses in result.best(1)]
+    source = None if match.source is None else place[match.source]
+    target, matched = place[match.target], place[match.matched]
+
+    def cosine(row: int) -> float:
+        return float(cosine_similarity(result.embeddings[[row]], result.embeddings[[target]]))
+
+    return MatchRow(
+        name=match.match.name,
+        folder=str(match.match.folder),
+        matched_in=match.match.matched_in,
+        before=None if source is None else best[source],
+        after=best[matched],
+        target=best[target],
+        cosine_before=None if source is None else cosine(source),
+        cosine_after=cosine(matched),
+    )

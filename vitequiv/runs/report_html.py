@@ -1,0 +1,208 @@
+"""The report as one HTML page that needs nothing else: images inlined, no script, no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from vitequiv._version import __version__
+from vitequiv.images.naming import shown
+from vitequiv.plots.match import DIFFERENCE_GAIN
+from vitequiv.plots.report import classes_png, embeddings_png
+
+if TYPE_CHECKING:
+    from vitequiv.runs.report_data import ClassView, Levels, MatchView, ModelView, Report, StatisticsView
+
+PICTURED = 60
+"""Matches of a model whose images are inlined; the table has all."""
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; } h3 { font-size: 1.05rem; margin-top: 2rem; }
+.match { border-top: 1px solid #8888; padding: .75rem 0; }
+.images { display: flex; flex-wrap: wrap; gap: .6rem; }
+figure { margin: 0; flex: 0 1 14rem; width: 14rem; min-width: 9rem; max-width: 47%; }
+figcaption { font-size: .85rem; }
+.images img { width: 100%; image-rendering: pixelated; }
+.plot { width: 100%; max-width: 44rem; background: white; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
+th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid #8884; white-space: nowrap; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
+.bad { color: #d55e00; font-weight: 600; } td.bad { white-space: normal; min-width: 14rem; }
+footer { margin-top: 3rem; font-size: .85rem; }
+"""
+
+
+def report_html(report: Report) -> str:
+    """Write the page.
+
+    Args:
+        report: What to show.
+
+    Returns:
+        HTML 5 in ASCII and character references.
+    """
+    name = shown(report.directory.resolve().name or report.directory)
+    counts = counted(
+        sum(len(model.matches) for model in report.models),
+        sum(len(model.classes) for model in report.models),
+        sum(len(model.statistics) for model in report.models),
+        len(report.failures),
+    )
+    parts = [f"<h1>vitequiv: {escape(name)}</h1>", f"<p>{counts}.</p>"]
+    parts += [_failures(report.failures)] if report.failures else []
+    parts += [_model(model) for model in report.models]
+    body = "\n".join(parts)
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>vitequiv: {escape(name)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n"
+        f"<footer>Made by vitequiv {escape(__version__)} from the JSON and safetensors of the runs.</footer>\n"
+        "</body>\n</html>\n"
+    )
+    # Names may hold what UTF-8 cannot; a reference to it shows a mark in its place.
+    return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def counted(matches: int, classifications: int, statistics: int, failures: int) -> str:
+    """Say what there is, as in "2 matches, 1 failure"."""
+    things = ((matches, "match", "es"), (classifications, "classification", "s"), (statistics, "set", "s"))
+    words = [f"{number} {one}{ending if number != 1 else ''}" for number, one, ending in things if number]
+    if statistics:
+        words[-1] += " of random pairs"
+    if failures:
+        words.append(f"{failures} failure{'s' if failures != 1 else ''}")
+    return ", ".join(words)
+
+
+def _failures(failures: Sequence[tuple[str, str]]) -> str:
+    rows = [[_cell(where), f'<td class="bad">{escape(message)}</td>'] for where, message in failures]
+    return f"<h2>Failures</h2>\n{_table(('folder', 'what happened'), rows)}"
+
+
+def _model(model: ModelView) -> str:
+    parts = [
+        f"<h2>{escape(model.spec)}</h2>",
+        f"<p>Readout {escape(model.readout)}; weights {escape(model.weights_sha256[:12])}.</p>",
+    ]
+    if model.matches:
+        parts += [_match(view) for view in model.matches[:PICTURED]]
+        if len(model.matches) > PICTURED:
+            parts.append(f"<p>The images of the first {PICTURED} matches are shown; the table has all.</p>")
+        parts.append(_match_table(model.matches))
+        alt = "Projected embeddings and cosine matrices before and after"
+        parts += ["<h3>Embeddings</h3>", _plot(embeddings_png(model.matches), alt)]
+    for view in model.classes:
+        parts += [f"<h3>Classification ({escape(view.kind)})</h3>", _class_table(view)]
+        parts.append(_plot(classes_png(model, view), "Class probabilities, image by class, before and after"))
+    for statistics in model.statistics:
+        parts.append(_statistics(statistics))
+    return "\n".join(part for part in parts if part)
+
+
+def _match(view: MatchView) -> str:
+    source, target = view.source_name, view.target_name
+    images = (
+        (view.start, f"original: {source}"),
+        (view.matched, f"matched: {source} → {target}"),
+        (view.difference, f"difference x {DIFFERENCE_GAIN}"),
+        (view.target, f"target: {target}"),
+    )
+    return (
+        f'<section class="match"><h3>{escape(f"{source} → {target}")}</h3>\n<p>{_sentence(view)}</p>\n'
+        f'<div class="images">{"".join(_picture(image, text) for image, text in images)}</div></section>'
+    )
+
+
+def _sentence(view: MatchView) -> str:
+    record = view.match.record
+    cosines = " to ".join(_number(view.number("cosine", key), ".4f") for key in ("initial", "saved"))
+    size = _number(view.number("perturbation", "mean_abs_8bit"), ".2f")
+    psnr = _number(view.number("perturbation", "psnr_db"), ".1f")
+    status = escape(str(record["status"]).replace("_", " "))
+    mark = status if status == "converged" else f'<span class="bad">{status}</span>'
+    return f"{mark}; cosine {cosines}; mean change {size} of 255 levels; PSNR {psnr} dB"
+
+
+def _picture(image: Levels | None, caption: str) -> str:
+    if image is None:
+        return f"<figure><figcaption>{escape(caption)}: the file has moved or changed.</figcaption></figure>"
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", optimize=True)
+    height, width = image.shape[:2]
+    return (
+        f'<figure><img src="{_data_uri(buffer.getvalue())}" alt="{escape(caption)}" width="{width}" height="{height}" '
+        f'style="height:auto"><figcaption>{escape(caption)}</figcaption></figure>'
+    )
+
+
+def _match_table(matches: Sequence[MatchView]) -> str:
+    rows = []
+    for view in matches:
+        numbers = [
+            _number(view.number(*keys), form)
+            for keys, form in (
+                (("cosine", "initial"), ".4f"),
+                (("cosine", "saved"), ".4f"),
+                (("perturbation", "l2"), ".3f"),
+                (("perturbation", "mean_abs_8bit"), ".2f"),
+                (("perturbation", "psnr_db"), ".1f"),
+            )
+        ]
+        status = str(view.match.record["status"]).replace("_", " ")
+        rows.append([_cell(view.match.name), _cell(status), *(_cell(number, "n") for number in numbers)])
+    return _table(("match", "status", "cosine before", "cosine saved", "L2", "levels", "PSNR (dB)"), rows)
+
+
+def _class_table(view: ClassView) -> str:
+    if not view.matches:
+        return ""
+    rows = []
+    for match in view.matches:
+        classes = [
+            "-" if (guess := match[key]) is None else f"{shown(guess['label'])} {guess['probability']:.2f}"
+            for key in ("before", "after", "target")
+        ]
+        verdict = "yes" if match["takes_target_class"] else "no"
+        rows.append([_cell(str(match["name"])), *(_cell(text) for text in classes), _cell(verdict)])
+    return _table(("match", "before", "after", "target", "takes the target's class"), rows)
+
+
+def _statistics(view: StatisticsView) -> str:
+    rows = []
+    for name, rate in view.rates.items():
+        if rate["trials"]:
+            interval = f"{rate['low']:.3f} to {rate['high']:.3f}"
+            count = f"{rate['successes']} of {rate['trials']}"
+            rows.append([_cell(name.replace("_", " ")), _cell(count, "n"), _cell(interval, "n")])
+    plot = _plot(view.figure, "Distributions of cosines, sizes of the change, and rates")
+    table = _table(("rate", "count", "95 % interval"), rows)
+    return f"<h3>Random pairs</h3>\n<p>{escape(view.message)}</p>\n{table}\n{plot}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _cell(text: str, kind: str = "") -> str:
+    return f"<td{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{escape(text)}</td>"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+
+
+def _plot(png: bytes, alt: str) -> str:
+    return f'<p><img class="plot" src="{_data_uri(png)}" alt="{escape(alt)}"></p>'
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

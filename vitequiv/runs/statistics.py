@@ -1,0 +1,127 @@
+"""Matching random pairs in one encoder, and what comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vitequiv.classification.choice import ClassifierChoice
+from vitequiv.classification.cosine import Classifier, unit
+from vitequiv.encoders.base import Encoder
+from vitequiv.matching.loop import Observer
+from vitequiv.results.classify import ClassifierKind
+from vitequiv.results.cost import Cost
+from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.statistics import PairRecord, PairStatistics, describe
+from vitequiv.results.status import Status
+from vitequiv.runs.classifiers import build_classifier
+from vitequiv.runs.context import RunContext
+from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.draw import Candidate
+from vitequiv.runs.statistics_artifacts import write_statistics
+from vitequiv.runs.statistics_pairs import Look, StatisticsPlan, look_at, match_batch
+
+
+def run_statistics(
+    encoder: Encoder,
+    item: str,
+    plan: StatisticsPlan,
+    context: RunContext,
+    out: RunDirectory,
+    observe: Observer | None = None,
+) -> Envelope:
+    """Match all pairs and write one folder.
+
+    Args:
+        encoder: The encoder.
+        item: Name of the folder.
+        plan: The pairs and how to match them.
+        context: What goes into the envelope.
+        out: Where to write.
+        observe: Told of the progress of each batch.
+
+    Returns:
+        The envelope; its status is `failed` if a pair could not be measured, which leaves the others standing.
+    """
+    began = time.perf_counter()
+    classifier, examples = _classifier(encoder, plan)
+    images = list(dict.fromkeys(candidate for pair in plan.pairs for candidate in pair))
+    looks: dict[Candidate, Look | str] = {}
+    for start in range(0, len(images), plan.batch_size):
+        looks |= look_at(encoder, classifier, images[start : start + plan.batch_size])
+    records: list[PairRecord] = []
+    matched: dict[int, Tensor] = {}
+    cost = Cost(forwards=len(images) * (1 + (classifier.forwards if classifier else 0)))
+    for start in range(0, len(plan.pairs), plan.batch_size):
+        for record, embedding, spent in match_batch(
+            encoder, classifier, plan.pairs[start : start + plan.batch_size], looks, plan, observe
+        ):
+            if embedding is not None:
+                matched[len(records)] = embedding
+            records.append(record)
+            cost = Cost(
+                cost.forwards + spent.forwards, cost.vjps + spent.vjps, 0, 0.0,
+                max(cost.peak_memory_mb, spent.peak_memory_mb),
+            )  # fmt: skip
+    cost = Cost(cost.forwards, cost.vjps, 0, time.perf_counter() - began, cost.peak_memory_mb)
+    seen = {candidate: look for candidate, look in looks.items() if isinstance(look, Look)}
+    inputs = (*(look.record for look in seen.values()), *examples)
+    failed = [record for record in records if not record.done]
+    message = (
+        f"{len(failed)} of {len(records)} pairs could not be measured; {failed[0].message}"
+        if failed
+        else f"All {len(records)} pairs were measured."
+    )
+    if not matched:
+        return context.envelope(item, Status.FAILED, message, inputs)
+    null = _null(seen.values())
+    result = PairStatistics(
+        count=len(records),
+        seed=plan.seed,
+        different_class=plan.different_class,
+        population=len(plan.candidates),
+        images=len(images),
+        classifier=classifier.record if classifier else None,
+        right=_right(seen, classifier),
+        null=describe(null.tolist()),
+        pairs=tuple(records),
+    )
+    status = Status.FAILED if failed else Status.CONVERGED
+    return write_statistics(encoder, item, status, message, inputs, cost, result, null, seen, matched, context, out)
+
+
+def _classifier(encoder: Encoder, plan: StatisticsPlan) -> tuple[Classifier | None, tuple[InputRecord, ...]]:
+    """The classifier asked for, or the model's own; images drawn are no prototypes of themselves."""
+    choice = plan.choice
+    if choice.kind is None and encoder.tower.head is None:
+        folders: dict[str, list[Path]] = {}
+        for candidate in plan.candidates:
+            if candidate.folder is not None:
+                folders.setdefault(candidate.folder, []).append(candidate.path)
+        if len(folders) < 2:
+            return None, ()
+        examples = tuple((name, tuple(paths)) for name, paths in folders.items())
+        choice = ClassifierChoice(ClassifierKind.PROTOTYPES, examples=examples, temperature=choice.temperature)
+    drawn = {candidate.path for pair in plan.pairs for candidate in pair}
+    return build_classifier(encoder, choice, plan.batch_size, drawn)
+
+
+def _right(seen: dict[Candidate, Look], classifier: Classifier | None) -> tuple[bool, ...]:
+    """Whether each drawn image's top class is its folder, for folders that the classifier has a class of that name."""
+    known = {name.casefold() for name in classifier.record.labels} if classifier else set()
+    return tuple(
+        look.guess.label.casefold() == candidate.folder.casefold()
+        for candidate, look in seen.items()
+        if candidate.folder is not None and candidate.folder.casefold() in known and look.guess is not None
+    )
+
+
+def _null(seen: Iterable[Look]) -> Tensor:
+    """Cosines of all unordered pairs of different drawn images."""
+    embeddings = unit(torch.stack([look.embedding for look in seen]))
+    first, second = torch.triu_indices(len(embeddings), len(embeddings), offset=1, device=embeddings.device)
+    return (embeddings @ embeddings.T)[first, second]
