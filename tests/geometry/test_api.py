@@ -7,7 +7,8 @@ import torch
 
 import vitequiv
 from tests.geometry.maps import image, linear, with_singular_values
-from vitequiv.errors import ResourceError
+from tests.geometry.test_operator import BackwardOnly
+from vitequiv.errors import ImageError, ModelError, ResourceError
 from vitequiv.geometry import budget
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.results.status import Status
@@ -74,8 +75,9 @@ def test_full_and_topk_agree_and_certify_themselves():
         assert len(a.residuals) == 8
         cosines = (a.right[:, :5] * b.right).sum(0).abs()
         torch.testing.assert_close(cosines, torch.ones(5, dtype=torch.float64), rtol=0, atol=1e-6)
+    # Two forwards: the check has a graph of its own.
     # n rows, two to measure the time, one for the radial gain, one for the graph of the products with J.
-    assert (full[0].cost.forwards, full[0].cost.vjps, full[0].cost.jvps) == (1, 128 + 4, 8)
+    assert (full[0].cost.forwards, full[0].cost.vjps, full[0].cost.jvps) == (2, 128 + 4, 8)
 
 
 def test_the_observers_are_told():
@@ -115,3 +117,77 @@ def test_misuse(arguments, message):
     encoder = vitequiv.load_encoder("tiny-clip")
     with pytest.raises(ValueError, match=message):
         vitequiv.jacobian(encoder, pixels(encoder), **arguments)
+
+
+class Behaving:
+    """tiny-clip with another map in place of its own."""
+
+    def __init__(self, embed, dtype=torch.float64):
+        self._encoder = vitequiv.load_encoder("tiny-clip", dtype=dtype)
+        self._map = embed
+
+    def __getattr__(self, name):
+        return getattr(self._encoder, name)
+
+    def embed(self, batch):
+        return self._map(batch)
+
+
+def columns(batch, n=6):
+    """A linear map with n different singular values."""
+    return batch.flatten(1)[:, :n] * torch.arange(1.0, n + 1, dtype=batch.dtype)
+
+
+def test_a_full_spectrum_that_independent_products_contradict_has_not_converged():
+    calls = []
+
+    def drifting(batch):
+        calls.append(batch)
+        return columns(batch) * (1 if len(calls) == 1 else 1.01)
+
+    encoder = Behaving(drifting)
+    (result,) = vitequiv.jacobian(encoder, pixels(encoder))
+    assert result.status is Status.STALLED
+    assert "independent products" in result.message
+    assert all(residual > 5e-3 for residual in result.residuals.values())
+
+
+def test_a_backward_pass_alone_is_enough_for_full_and_for_ldlc():
+    encoder = Behaving(lambda batch: columns(BackwardOnly.apply(batch)))
+    x = pixels(encoder)
+    (result,) = vitequiv.jacobian(encoder, x)
+    assert result.status is Status.CONVERGED
+    assert result.residuals == {}
+    assert result.rank.rank == 6
+    found = vitequiv.ldlc(encoder, x, count=20, measured=5)
+    assert len(found.groups["random"].along) == 0
+    assert found.checks.singular < 1e-3
+    with pytest.raises(ModelError, match="cannot be computed"):
+        vitequiv.jacobian(encoder, x, "topk", k=2)
+
+
+@pytest.mark.parametrize("method", ["full", "topk"])
+@pytest.mark.parametrize("fault", ["embedding", "jacobian"])
+def test_nan_is_one_sentence(method, fault):
+    def broken(batch):
+        return columns(batch) + (torch.nan if fault == "embedding" else 0) + (batch.flatten(1)[:, :6] * 0).sqrt()
+
+    encoder = Behaving(broken)
+    with pytest.raises(ImageError, match="NaN or infinite at this image"):
+        vitequiv.jacobian(encoder, pixels(encoder), method, k=2 if method == "topk" else None)
+    with pytest.raises(ImageError, match="NaN or infinite at this image"):
+        vitequiv.ldlc(encoder, pixels(encoder), count=5, measured=5)
+
+
+def test_bfloat16_is_refused():
+    encoder = vitequiv.load_encoder("tiny-clip", dtype=torch.bfloat16)
+    for call in (vitequiv.jacobian, vitequiv.ldlc):
+        with pytest.raises(ValueError, match="float32 or float64"):
+            call(encoder, pixels(encoder))
+
+
+def test_memory_for_the_directions_of_ldlc_is_asked_for_first(monkeypatch):
+    encoder = vitequiv.load_encoder("tiny-clip")
+    monkeypatch.setattr(budget, "free_bytes", lambda device: 2**30)
+    with pytest.raises(ResourceError, match="GiB are free"):
+        vitequiv.ldlc(encoder, pixels(encoder), count=10_000, measured=10_000)

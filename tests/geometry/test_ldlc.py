@@ -110,6 +110,14 @@ def test_the_same_seed_gives_the_same_numbers(encoder, scenes):
         assert torch.equal(one.groups[name].derivatives, two.groups[name].derivatives)
 
 
+def test_the_directions_of_a_group_do_not_depend_on_the_others(encoder, scenes):
+    few = {"count": 50, "measured": 5, "seed": 3, "epsilon": 1e-3}
+    alone = vitequiv.ldlc(encoder, scenes[0], directions=["null"], **few)
+    beside = vitequiv.ldlc(encoder, scenes[0], directions=["random", "null", "null"], **{**few, "count": 70})
+    assert list(beside.groups) == ["random", "null"]
+    assert torch.equal(alone.groups["null"].measured, beside.groups["null"].measured)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

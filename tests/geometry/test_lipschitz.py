@@ -69,6 +69,40 @@ def test_forwards_are_counted_and_x_itself_is_embedded_once(batch_size):
     assert embed.images == found.forwards == 6 * 4 + 1
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_no_more_images_at_once_than_asked_for(batch_size):
+    sizes = []
+
+    def watched(pixels):
+        sizes.append(len(pixels))
+        return curved(pixels)
+
+    found = directional_constants(watched, image(), orthonormal(M, 6, 3), 0.1, points=9, batch_size=batch_size)
+    assert max(sizes) <= batch_size
+    reference_values = directional_constants(curved, image(), orthonormal(M, 6, 3), 0.1, points=9).values
+    torch.testing.assert_close(found.values, reference_values, rtol=1e-12, atol=0)
+
+
+def test_what_is_not_finite_is_refused():
+    def bursting(pixels):
+        return curved(pixels) + torch.where(pixels.sum(dim=(1, 2, 3)) > 1e3, torch.inf, 0.0)[:, None]
+
+    ones = torch.full((M, 1), M**-0.5, dtype=torch.float64)
+    with pytest.raises(ValueError, match="NaN or infinite within 1e"):
+        directional_constants(bursting, image(), ones, 1e4)
+
+
+def test_the_sweep_is_for_the_grid_that_will_be_measured_on():
+    pixels, directions = image().float(), orthonormal(M, 2, 3)
+    few, many = (
+        sweep_epsilon(lambda x: curved(x.double()).float(), pixels, directions, points=points) for points in (3, 101)
+    )
+    assert len(many) < len(few), "what is too small for the finer grid is left out"
+    assert many[0].floor == pytest.approx(50 * few[0].floor)
+    check = min(row.epsilon for row in many)
+    directional_constants(lambda x: curved(x.double()).float(), pixels, directions, check, points=101)
+
+
 def test_the_rounding_floor_is_what_a_null_direction_shows():
     matrix = A.float()
     null = torch.linalg.svd(A, full_matrices=True).Vh[10:14].T

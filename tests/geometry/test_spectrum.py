@@ -140,3 +140,30 @@ def test_lanczos_ends_where_rounding_does():
     assert not found.converged
     assert found.steps < 64, "no more steps than tell something, of 128"
     assert found.residuals.max() < 1e-4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_of_a_repeated_value_are_found_when_asked_for(seed):
+    values = [2.0, 1.0, 1.0, 1.0, *(0.25 * 0.7**i for i in range(28))]
+    matrix = with_singular_values(values, 32)
+    found = top_triplets(Jacobian(linear(matrix), image()), 4, seed=seed, verify=True)
+    assert found.converged
+    torch.testing.assert_close(found.singular_values, torch.tensor(values[:4], dtype=torch.float64), rtol=1e-6, atol=0)
+
+
+def test_values_lost_in_rounding_are_not_called_converged():
+    matrix = with_singular_values([3.0, 2.0, 1.0], 20)
+    found = top_triplets(Jacobian(linear(matrix), image()), 6)
+    assert not found.converged
+    assert (found.residuals[:3] < 1e-3).all()
+    assert (found.singular_values[3:] < 1e-14).all()
+    identity = torch.eye(6, dtype=torch.float64)
+    torch.testing.assert_close(found.right.T @ found.right, identity, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found.left.T @ found.left, identity, rtol=0, atol=1e-10)
+
+
+def test_small_values_are_as_exact_as_their_rows():
+    values = [1.0, 1e-3, 1e-6, 1e-9]
+    found = top_triplets(Jacobian(linear(with_singular_values(values)), image()), 4, tolerance=1e-12)
+    # The eigenvalues of J J^T would lose what lies below 1e-8.
+    torch.testing.assert_close(found.singular_values, torch.tensor(values, dtype=torch.float64), rtol=1e-5, atol=0)

@@ -51,26 +51,30 @@ def derivatives_along(
 
     Raises:
         ModelError: If the model has neither.
+        OutOfMemoryError: If a batch does not fit on an accelerator.
     """
     if directions.shape[1] == 0:
         return AlongSegments(torch.zeros(0, len(offsets), dtype=torch.float64), 0, 0, 0)
-    steps = directions.T.to(pixels)[:, None, :] * offsets.to(pixels)[None, :, None]  # (k, points, m)
-    images = pixels + steps.reshape(-1, *pixels.shape)
-    tangents = directions.T.to(pixels).repeat_interleave(len(offsets), dim=0).view_as(images)
     gains: list[Tensor] = []
     forwards = vjps = jvps = 0
     by_forward_mode = True
-    for part, along in zip(torch.split(images, batch_size), torch.split(tangents, batch_size), strict=True):
+    places = [(k, a) for k in range(directions.shape[1]) for a in offsets.tolist()]
+    for begin in range(0, len(places), batch_size):
+        part = places[begin : begin + batch_size]
+        along = torch.stack([directions[:, k].to(pixels).view_as(pixels) for k, _ in part])
+        images = torch.stack([pixels + a * tangent for (_, a), tangent in zip(part, along, strict=True)])
         if by_forward_mode:
             try:
-                products = forward_mode(embed, part, along)
+                products = forward_mode(embed, images, along)
+            except torch.OutOfMemoryError:
+                raise
             except (RuntimeError, NotImplementedError):
                 by_forward_mode = False
             else:
                 gains.append(in_float64(products).norm(dim=1).cpu())
                 jvps += 2 * len(part)
                 continue
-        for image, tangent in zip(part, along, strict=True):
+        for image, tangent in zip(images, along, strict=True):
             operator = Jacobian(embed, image)
             gains.append(in_float64(operator @ tangent.flatten()).norm()[None].cpu())
             forwards, vjps, jvps = forwards + operator.forwards, vjps + operator.vjps, jvps + operator.jvps

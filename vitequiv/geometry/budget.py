@@ -34,11 +34,12 @@ class Preflight:
         return f"{self.rows} backward passes, about {self.seconds:.0f} s and {self.bytes / 2**20:,.0f} MiB"
 
 
-def preflight(jacobian: Jacobian) -> Preflight:
+def preflight(jacobian: Jacobian, beside: int = 0) -> Preflight:
     """Measure one row and say what all take.
 
     Args:
         jacobian: The operator. Cost: 2 vjps.
+        beside: Bytes that will be needed beside J and its decomposition.
 
     Returns:
         The expectation.
@@ -48,7 +49,7 @@ def preflight(jacobian: Jacobian) -> Preflight:
     """
     n, m = jacobian.shape
     seconds = n * min(_seconds(jacobian) for _ in range(2))  # the first product of a process also starts thread pools
-    needed = n * m * (torch.finfo(jacobian.dtype).bits // 8 + 8) + WORKSPACE * BLOCK * n * n * 8
+    needed = n * m * (torch.finfo(jacobian.dtype).bits // 8 + 8) + WORKSPACE * BLOCK * n * n * 8 + beside
     available = free_bytes(jacobian.device)
     if available is not None and needed > available:
         raise ResourceError(

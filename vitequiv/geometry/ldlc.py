@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
-from vitequiv.geometry.along import derivatives_along
+from vitequiv.errors import ImageError, ModelError
+from vitequiv.geometry.along import AlongSegments, derivatives_along
+from vitequiv.geometry.api import linearise, require_float
 from vitequiv.geometry.budget import Preflight, preflight
 from vitequiv.geometry.gains import gains, gains_in_law
 from vitequiv.geometry.lipschitz import SweepRow, check_grid, directional_constants, grid, plateau, sweep_epsilon
-from vitequiv.geometry.operator import Jacobian
+from vitequiv.geometry.operator import NON_FINITE
 from vitequiv.geometry.rows import dense
 from vitequiv.geometry.spectrum import Spectrum, spectrum
 from vitequiv.geometry.subspaces import NormalSpace
@@ -89,11 +91,13 @@ def ldlc(
         looked at along the grid.
 
     Raises:
-        ValueError: If an argument is not as described.
+        ValueError: If an argument is not as described, J is zero, or the encoder is in bfloat16.
         ResourceError: If J does not fit into memory.
+        ImageError: If the embedding or its Jacobian is NaN or infinite.
     """
     (image,) = encoder.batch(pixels)
-    groups = [Directions(name) for name in directions]
+    require_float(encoder)
+    groups = list(dict.fromkeys(Directions(name) for name in directions))
     if Directions.MATCH in groups and (match is None or torch.equal(encoder.batch(match)[0], image)):
         raise ValueError("The group match needs a matched image that differs from the image.")
     if along < 0:
@@ -102,24 +106,26 @@ def ldlc(
         raise ValueError(f"At least one direction must be measured, of those counted: got {measured} of {count}.")
     check_grid(image, 1.0 if epsilon is None else epsilon, points)
     began = time.perf_counter()
-    operator = Jacobian(encoder.embed, image)
-    expected = preflight(operator)
+    operator = linearise(encoder, image)
+    # Random and null directions in float64: made, projected, and scaled.
+    expected = preflight(operator, 3 * 8 * measured * operator.shape[1])
     if before:
         before(expected)
     matrix = dense(operator, (lambda row: observe(row, operator.shape[0])) if observe else None)
+    if not bool(matrix.isfinite().all()):
+        raise ImageError(NON_FINITE)
     found = spectrum(matrix)
     if found.rank == 0:
-        raise ValueError("The embedding does not depend on the pixels here: every constant is zero.")
+        raise ValueError("The Jacobian is zero at this image: there is nothing to compare constants with.")
     if Directions.NULL in groups and found.rank == operator.shape[1]:
         raise ValueError("The Jacobian has no null space here: leave the null directions out.")
-    generator = torch.Generator().manual_seed(seed)
-    point = _Point(encoder, image, matrix, found, NormalSpace(found.right), generator)
+    point = _Point(encoder, image, matrix, found, NormalSpace(found.right), torch.Generator().manual_seed(seed))
     forwards, vjps, jvps = operator.forwards, operator.vjps, operator.jvps
 
     rows: list[SweepRow] = []
     if epsilon is None or sweep:
         swept = torch.cat([found.right[:, :1].cpu(), _random(point, SWEPT - 1)], dim=1)
-        rows = sweep_epsilon(encoder.embed, image, swept, batch_size=batch_size)
+        rows = sweep_epsilon(encoder.embed, image, swept, points=points, batch_size=batch_size)
         forwards += (len(rows) + 1) * (2 * SWEPT + 1)
     chosen = epsilon is None
     if epsilon is None:
@@ -130,11 +136,11 @@ def ldlc(
     results: dict[Directions, Group] = {}
     leak: float | None = None
     for name in groups:
+        # One sequence a group: which others are asked for does not change its directions.
+        point.generator.manual_seed(8 * seed + 1 + list(Directions).index(name))
         vectors, derivatives = _directions(point, name, match, count, measured)
         constants = directional_constants(encoder.embed, image, vectors, epsilon, points=points, batch_size=batch_size)
-        segments = derivatives_along(
-            encoder.embed, image, vectors[:, :along], grid(epsilon, points), batch_size=batch_size
-        )
+        segments = _segments(point, vectors[:, :along], grid(epsilon, points), batch_size)
         if name is Directions.NULL:
             leak = float((point.normal.basis.T @ vectors.to(point.normal.basis)).norm(dim=0).max())
         forwards += constants.forwards + segments.forwards
@@ -152,6 +158,13 @@ def ldlc(
         checks=_checks(point, results, leak),
         cost=Cost(forwards, vjps, jvps, time.perf_counter() - began, expected.bytes / 2**20),
     )
+
+
+def _segments(point: _Point, vectors: Tensor, offsets: Tensor, batch_size: int) -> AlongSegments:
+    try:
+        return derivatives_along(point.encoder.embed, point.pixels, vectors, offsets, batch_size=batch_size)
+    except ModelError:  # a model with a backward pass alone: the rest can be measured all the same
+        return derivatives_along(point.encoder.embed, point.pixels, vectors[:, :0], offsets)
 
 
 def _random(point: _Point, count: int) -> Tensor:

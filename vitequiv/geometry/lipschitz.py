@@ -61,23 +61,17 @@ def directional_constants(
     spacing = float(offsets[1] - offsets[0])
     with torch.no_grad():
         centre = in_float64(embed(pixels[None])[0])
-        values, truncation = [], []
-        size = max(1, batch_size // (points - 1))
-        for begin in range(0, directions.shape[1], size):
-            direction = directions[:, begin : begin + size].T
-            embedded = _along(embed, pixels, direction, offsets, centre)  # (k', points, n)
-            values.append(_largest_quotient(embedded, spacing))
-            coarse = (
-                _largest_quotient(embedded[:, ::2], 2 * spacing)
-                if points >= 5
-                else torch.full_like(values[-1], torch.nan)
-            )
-            truncation.append((values[-1] - coarse).abs())
-    if points == 3:
-        truncation = [torch.full_like(part, torch.nan) for part in truncation]
+        embedded = _along(embed, pixels, directions, offsets, centre, batch_size)  # (k, points, n)
+    values = _largest_quotient(embedded, spacing)
+    if not bool(values.isfinite().all()):
+        raise ValueError(
+            f"The embedding is NaN or infinite within {epsilon:.3g} of the image: take a smaller epsilon, or another "
+            "dtype."
+        )
+    coarse = _largest_quotient(embedded[:, ::2], 2 * spacing) if points >= 5 else torch.full_like(values, torch.nan)
     floor = ROUNDING * torch.finfo(pixels.dtype).eps * float(centre.norm()) / spacing
     forwards = directions.shape[1] * (points - 1) + 1
-    return Constants(torch.cat(values), torch.cat(truncation), floor, forwards)
+    return Constants(values, (values - coarse).abs(), floor, forwards)
 
 
 def check_grid(pixels: Tensor, epsilon: float, points: int) -> None:
@@ -96,13 +90,17 @@ def check_grid(pixels: Tensor, epsilon: float, points: int) -> None:
         raise ValueError(f"The grid needs an odd number of points, at least 3, got {points}.")
     if not 0 < epsilon < float("inf"):
         raise ValueError(f"Epsilon must be a positive number, got {epsilon}.")
-    rounding = torch.finfo(pixels.dtype).eps
-    smallest = 10 * rounding * float(in_float64(pixels).norm()) * (points - 1) / 2
+    smallest = smallest_epsilon(pixels, points)
     if epsilon < smallest:
         name = str(pixels.dtype).removeprefix("torch.")
         raise ValueError(
             f"Epsilon {epsilon:.3g} is lost in the rounding of {name} pixels: take at least {smallest:.1e}, or float64."
         )
+
+
+def smallest_epsilon(pixels: Tensor, points: int) -> float:
+    """The least half range on whose grid neighbours differ by ten times the rounding of the pixels."""
+    return 10 * torch.finfo(pixels.dtype).eps * float(in_float64(pixels).norm()) * (points - 1) / 2
 
 
 def grid(epsilon: float, points: int) -> Tensor:
@@ -111,14 +109,20 @@ def grid(epsilon: float, points: int) -> Tensor:
     return epsilon / half * torch.arange(-half, half + 1, dtype=torch.float64)
 
 
-def _along(embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, centre: Tensor) -> Tensor:
-    """Embed x + t d for each direction (rows) and offset, taking f(x) as known: (k, points, n) in float64."""
-    outer = offsets[offsets != 0].to(pixels)
-    steps = outer[None, :, None] * directions.to(pixels)[:, None, :]  # (k, points - 1, m)
-    images = pixels + steps.reshape(-1, *pixels.shape)
-    embedded = in_float64(embed(images)).view(len(directions), len(outer), -1)
+def _along(
+    embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, centre: Tensor, batch_size: int
+) -> Tensor:
+    """Embed x + t d for each direction (columns) and offset, taking f(x) as known: (k, points, n) in float64."""
+    outer = [t for t in offsets.tolist() if t]
+    places = [(k, t) for k in range(directions.shape[1]) for t in outer]
+    parts = []
+    for begin in range(0, len(places), batch_size):
+        part = places[begin : begin + batch_size]
+        images = torch.stack([pixels + t * directions[:, k].to(pixels).view_as(pixels) for k, t in part])
+        parts.append(in_float64(embed(images)))
+    embedded = torch.cat(parts).view(directions.shape[1], len(outer), -1)
     half = len(outer) // 2
-    middle = centre.expand(len(directions), 1, -1)
+    middle = centre.expand(len(embedded), 1, -1)
     return torch.cat([embedded[:, :half], middle, embedded[:, half:]], dim=1)
 
 
@@ -135,7 +139,7 @@ class SweepRow:
         epsilon: Half the range.
         constant: Median over the directions.
         floor: What rounding alone can make of it.
-        curvature: Median of how far the constant is from that of half the range, relatively.
+        curvature: Median of how far the constant is from that of four times the range, relatively.
     """
 
     epsilon: float
@@ -150,7 +154,14 @@ class SweepRow:
 
 
 def sweep_epsilon(
-    embed: Embed, pixels: Tensor, directions: Tensor, *, largest: float = 1.0, steps: int = 10, batch_size: int = 8
+    embed: Embed,
+    pixels: Tensor,
+    directions: Tensor,
+    *,
+    points: int = 3,
+    largest: float = 1.0,
+    steps: int = 10,
+    batch_size: int = 8,
 ) -> list[SweepRow]:
     """Measure the constants over a range of epsilon, a quarter each time.
 
@@ -161,6 +172,8 @@ def sweep_epsilon(
         embed: The map.
         pixels: x, (3, H, W).
         directions: Unit vectors (m, k); a few do.
+        points: Grid points of the measurement that the epsilon is for: they decide the rounding floor. The sweep itself
+            takes three.
         largest: The largest epsilon.
         steps: How many; those too small for the dtype are left out.
         batch_size: Images embedded together.
@@ -172,13 +185,12 @@ def sweep_epsilon(
     rows: list[SweepRow] = []
     before: Tensor | None = None
     for epsilon in (largest / 4**i for i in range(steps)):
-        try:
-            found = directional_constants(embed, pixels, directions, epsilon, points=3, batch_size=batch_size)
-        except ValueError:
+        if epsilon < smallest_epsilon(pixels, points):
             break
+        found = directional_constants(embed, pixels, directions, epsilon, points=3, batch_size=batch_size)
         if before is not None:
             change = ((before - found.values).abs() / found.values.clamp_min(1e-300)).median()
-            rows.append(SweepRow(epsilon, float(found.values.median()), found.floor, float(change)))
+            rows.append(SweepRow(epsilon, float(found.values.median()), found.floor * (points - 1) / 2, float(change)))
         before = found.values
     return rows
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 
+NON_FINITE = "The embedding or its Jacobian is NaN or infinite at this image: try float32 or float64."
+
+
 class Jacobian:
     """J = df/dx at one image, n x m with m = 3 H W, by reverse mode through one graph.
 
@@ -129,6 +132,8 @@ class Jacobian:
             try:
                 cotangent, pulled = self._dual = self._dual or self._build_dual()
                 (product,) = torch.autograd.grad(pulled, cotangent, tangent, retain_graph=True)
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError:
                 self._forward_mode, self._dual = True, None
             else:
