@@ -44,6 +44,20 @@ def test_match(run, checkpoints, tmp_path, family):
     assert record["result"]["relative_residual"]["saved"] == pytest.approx(residual, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["tiny-beit", "tiny-swin", "tiny-deit", "tiny-vitmae", "tiny-vitmsn"])
+def test_match_in_the_tiny_zoo(run, tmp_path, name):
+    done = run("match", CAT, COFFEE, "--model", name, "--format", "json")
+    (record,) = done.lines()
+    assert done.code == 0, done.out + done.err
+    assert record["model"]["checkpoint"] == "embedded"
+    assert record["result"]["cosine"]["saved"] >= 0.99
+    encoder = load_encoder(name)
+    with Image.open(tmp_path / "vitequiv-out/cat_to_coffee/matched.png") as image, torch.no_grad():
+        saved = encoder.embed(encoder.preprocess(image.convert("RGB"))[None])
+        target = encoder.embed(encoder.preprocess(Image.open(COFFEE).convert("RGB"))[None])
+    assert torch.cosine_similarity(saved, target).item() == pytest.approx(record["result"]["cosine"]["saved"], abs=1e-5)
+
+
 def test_a_checkpoint_of_another_family_is_refused(run, checkpoints):
     directory = checkpoints["swin"].partition(":")[2]
     done = run("match", CAT, COFFEE, "--model", f"beit:{directory}")

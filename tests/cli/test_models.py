@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-FAMILIES = ["tiny-clip", "clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm", "hf"]
+TINY = ["tiny-beit", "tiny-swin", "tiny-deit", "tiny-vitmae", "tiny-vitmsn"]
+FAMILIES = ["tiny-clip", *TINY, "clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm", "hf"]
 
 
 def test_list_names_every_family(run):
@@ -39,6 +40,19 @@ def test_check_loads_and_probes(run):
     assert record["embedding_dim"] == 128
     assert record["input_size"] == [64, 64]
     assert record["probe"].startswith("passed")
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_check_of_the_tiny_zoo(run, name):
+    (record,) = run("models", "check", name, "--format", "json").lines()
+    assert record["input_size"] == [64, 64]
+    assert record["probe"].startswith("passed")
+
+
+def test_a_near_miss_of_a_tiny_name(run):
+    done = run("models", "show", "tiny-swim")
+    assert done.code == 4
+    assert "did you mean tiny-swin" in done.err
 
 
 def plugin(site, name: str, entry: str, code: str) -> None:

@@ -7,6 +7,8 @@ import torch
 
 from tests.checkpoints import BUILDERS
 
+TINY = ("tiny-clip", "tiny-beit", "tiny-swin", "tiny-deit", "tiny-vitmae", "tiny-vitmsn")
+
 STEP = 1e-8
 """So small because ReLU networks have kinks: 50,000 units, of which a step of 1e-5 carries some across theirs."""
 
@@ -15,7 +17,7 @@ TOLERANCE = 1e-6
 size (8 times, for the length of the sums); a softmax in float32, or anything rounded, would be off by 1 or more."""
 
 
-@pytest.mark.parametrize("name", [*BUILDERS, "tiny-clip"])
+@pytest.mark.parametrize("name", [*BUILDERS, *TINY])
 def test_gradient_equals_central_differences(name, encoder):
     model = encoder(name, "mean" if name == "beit-mim" else None, torch.float64)
     generator = torch.Generator().manual_seed(1)
@@ -40,7 +42,7 @@ def test_gradient_equals_central_differences(name, encoder):
 
 # torch scripts its own decompositions when forward mode is first used in a process.
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("name", [*BUILDERS, "tiny-clip"])
+@pytest.mark.parametrize("name", [*BUILDERS, *TINY])
 def test_forward_mode_agrees_with_backward_mode(name, encoder):
     from torch.nn.attention import SDPBackend, sdpa_kernel
 

@@ -13,7 +13,8 @@ from vitequiv.encoders.plugins import installed_plugins
 from vitequiv.encoders.registry import load_registry
 from vitequiv.errors import ModelError
 
-BUILTIN = ["tiny-clip", "clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm", "hf"]
+TINY = ["tiny-clip", "tiny-beit", "tiny-swin", "tiny-deit", "tiny-vitmae", "tiny-vitmsn"]
+BUILTIN = [*TINY, "clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm", "hf"]
 
 PLUGIN = """
 from vitequiv.encoders.families import EncoderFamily, Readout

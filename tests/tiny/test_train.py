@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from vitequiv.tiny.checkpoint import WEIGHTS_NAME, load
-from vitequiv.tiny.train import contrastive_loss, learning_rate, train
+from vitequiv.tiny.optimisation import learning_rate
+from vitequiv.tiny.train import contrastive_loss, train
 
 COMMAND = [sys.executable, "-m", "vitequiv.tiny.train", "--steps", "2", "--threads", "1", "--scenes", "64"]
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vitequiv.encoders.adapters import beit, clip, deit, hf, swin, timm, tiny_clip, vitmae, vitmsn
+from vitequiv.encoders.adapters import beit, clip, deit, hf, swin, timm, tiny_clip, tiny_zoo, vitmae, vitmsn
 from vitequiv.encoders.families import EncoderFamily
 from vitequiv.encoders.hookspecs import hookimpl
 
-FAMILIES = tuple(module.FAMILY for module in (tiny_clip, clip, beit, swin, deit, vitmae, vitmsn, timm, hf))
+FAMILIES = (
+    tiny_clip.FAMILY,
+    *tiny_zoo.FAMILIES,
+    *(module.FAMILY for module in (clip, beit, swin, deit, vitmae, vitmsn, timm, hf)),
+)
 
 
 @hookimpl

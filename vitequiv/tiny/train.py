@@ -10,7 +10,6 @@ bytes.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from pathlib import Path
@@ -25,15 +24,12 @@ from vitequiv.tiny.checkpoint import WEIGHTS_NAME, save
 from vitequiv.tiny.evaluation import ZeroShot, as_input, zero_shot
 from vitequiv.tiny.model import TinyClip
 from vitequiv.tiny.model_card import CARD_NAME, model_card
+from vitequiv.tiny.optimisation import Descent, adamw, learning_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 PEAK_LEARNING_RATE = 1e-3
-WARM_UP_STEPS = 200
-WEIGHT_DECAY = 0.05
-BETAS = (0.9, 0.98)
-MAX_GRADIENT_NORM = 1.0
 HELD_OUT_SEED = 0
 HELD_OUT_SCENES = 4096
 
@@ -52,30 +48,6 @@ def contrastive_loss(logits: Tensor, targets: Tensor) -> Tensor:
         A scalar in nats.
     """
     return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
-
-
-def learning_rate(step: int, steps: int) -> float:
-    """Warm up linearly, then follow half a cosine to 0.
-
-    Args:
-        step: Number of the step, from 0.
-        steps: Steps of the run.
-
-    Returns:
-        The factor on the peak rate, in (0, 1]; 0 after the last step.
-    """
-    warm_up = min(WARM_UP_STEPS, max(steps // 10, 1))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(steps - warm_up, 1)))
-
-
-def _optimizer(model: TinyClip) -> torch.optim.AdamW:
-    """Return AdamW; only matrices and kernels decay."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=PEAK_LEARNING_RATE, betas=BETAS)
 
 
 def _loss_of(model: TinyClip, batch: Batch) -> Tensor:
@@ -100,16 +72,12 @@ def train(
     model = TinyClip()
     # The convolutions are a tenth faster on channels-last memory.
     model.to(memory_format=torch.channels_last)
-    optimizer = _optimizer(model)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate(step, steps))
+    parameters = list(model.parameters())
+    descent = Descent(parameters, [adamw(parameters, PEAK_LEARNING_RATE)], lambda step: learning_rate(step, steps))
     losses: list[float] = []
     for step, batch in enumerate(prefetched(seed, steps)):
         loss = _loss_of(model, batch)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
-        optimizer.step()
-        schedule.step()
+        descent.step(loss)
         losses.append(loss.item())
         after_step(step + 1, losses[-1], model)
     return model.eval(), losses
