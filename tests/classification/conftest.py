@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,9 +21,20 @@ def clip():
     return load_encoder("tiny-clip")
 
 
+def draw(count: int, seed: int) -> tuple[torch.Tensor, np.ndarray]:
+    """Held-out scenes, (count, 3, 64, 64), and their classes."""
+    drawn = sample(count, scene_rng(Split.HELD_OUT, seed))
+    pixels = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).float().div(255)
+    return pixels, class_index(drawn.shapes, drawn.colours)
+
+
 @pytest.fixture(scope="session")
 def scenes():
     """96 held-out scenes, (96, 3, 64, 64), and their classes."""
-    drawn = sample(96, scene_rng(Split.HELD_OUT, 41))
-    pixels = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).float().div(255)
-    return pixels, class_index(drawn.shapes, drawn.colours)
+    return draw(96, 41)
+
+
+@pytest.fixture(scope="session")
+def many_scenes():
+    """1,024 held-out scenes to learn classes from, and 256 others."""
+    return draw(1024, 51), draw(256, 52)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import weakref
 
 import pytest
 import torch
+from matplotlib.legend import Legend
 from PIL import Image
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, COFFEE
 from vitequiv import load_encoder
 from vitequiv.geometry.operator import Jacobian
+from vitequiv.plots.jacobian import vector_png
+from vitequiv.runs import jacobian as runs
+from vitequiv.runs import jacobian_artifacts
 
 
 def test_full(run, tmp_path):
@@ -90,7 +95,9 @@ def test_the_same_bytes_twice(run, tmp_path):
         ((CAT, "--method", "topk", "--k", "129"), 2, ["128"]),
         ((CAT, "--method", "topk", "--k", "0"), 2, ["--k"]),
         ((CAT, "--method", "svd"), 2, ["--method"]),
-        ((CAT, "--tolerance", "0"), 2, ["--tolerance"]),
+        ((CAT, "--method", "topk", "--tolerance", "0"), 2, ["--tolerance must be"]),
+        ((CAT, "--tolerance", "1e-3"), 2, ["--tolerance goes with --method topk"]),
+        ((CAT, "--dtype", "bfloat16", "--model", "nothing"), 2, ["choose float32 or float64"]),
         ((CAT, "--model", "nothing"), 4, ["nothing"]),
     ],
 )
@@ -101,8 +108,88 @@ def test_misuse(run, arguments, code, fragments):
         assert fragment in done.err
 
 
-def test_a_missing_image_to_compare_with_fails_each_item_by_name(run):
-    done = run("jacobian", CAT, "--compare", "absent.png", "--method", "topk", "--format", "json", "--quiet")
+TOPK = ("--method", "topk", "--k", 2, "--quiet", "--format", "json")
+
+
+@pytest.fixture
+def decomposed(monkeypatch):
+    """Every Jacobian taken, as a weak reference with how many of the earlier ones were alive when it was begun."""
+    taken = []
+
+    def decompose(encoder, pixels, *arguments, **options):
+        alive = sum(result() is not None for result, _ in taken)
+        found = original(encoder, pixels, *arguments, **options)
+        taken.append((weakref.ref(found[0]), alive))
+        return found
+
+    original = runs.jacobian
+    monkeypatch.setattr(runs, "jacobian", decompose)
+    return taken
+
+
+def test_an_image_to_compare_with_that_cannot_be_read_fails_each_item_at_once(run, photos, decomposed):
+    done = run("jacobian", photos, "--compare", "absent.png", *TOPK)
     assert done.code == 3
-    (record,) = done.lines()
-    assert "absent.png" in record["message"]
+    records = done.lines()
+    assert len(records) == 4
+    assert len({record["message"] for record in records}) == 1
+    for record in records:
+        assert "absent.png" in record["message"]
+        assert [i["role"] for i in record["inputs"]] == ["image", "compare"]
+    assert decomposed == []
+
+
+@pytest.mark.parametrize("compare", [(), ("--compare", COFFEE)])
+def test_the_comparison_is_made_once_and_no_item_outlives_its_turn(run, photos, decomposed, compare):
+    done = run("jacobian", photos, *TOPK, *compare)
+    assert done.code == 0, done.out
+    assert [alive for _, alive in decomposed] == ([0, 1, 1, 1, 1] if compare else [0, 0, 0, 0])
+
+
+def test_an_item_that_fails_while_it_is_drawn_leaves_no_folder(run, tmp_path, monkeypatch):
+    def draw(image, name):
+        if "vector 2" in name:
+            raise RuntimeError("no ink")
+        return vector_png(image, name)
+
+    monkeypatch.setattr(jacobian_artifacts, "vector_png", draw)
+    done = run("jacobian", CAT, *TOPK)
+    assert done.code == 3
+    assert "no ink" in done.lines()[0]["message"]
+    assert not (tmp_path / "vitequiv-out/cat").exists()
+
+
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_a_file_where_the_folder_should_be_is_told(run, tmp_path, overwrite):
+    (tmp_path / "vitequiv-out").mkdir()
+    (tmp_path / "vitequiv-out/cat").write_text("a file")
+    done = run("jacobian", CAT, *TOPK, *overwrite)
+    assert done.code == (2 if overwrite else 3)
+    assert "Cannot write to vitequiv-out/cat: " in done.err + done.out
+    assert "bug" not in done.err
+
+
+def test_names_that_matplotlib_reads_as_commands(run, tmp_path, monkeypatch):
+    labels = []
+    original = Legend.__init__
+
+    def legend(self, parent, handles, names, **options):
+        labels.extend(names)
+        original(self, parent, handles, names, **options)
+
+    monkeypatch.setattr(Legend, "__init__", legend)
+    names = ["_x.png", "$y^{.png"]
+    for name, photo in zip(names, (CAT, COFFEE), strict=True):
+        Image.open(photo).save(tmp_path / name)
+    done = run("jacobian", names[0], "--compare", names[1], *TOPK)
+    assert done.code == 0, done.out + done.err
+    assert labels == names
+
+
+def test_topk_verified_costs_more_and_agrees(run):
+    common = ("jacobian", CAT, "--method", "topk", "--k", 3, "--format", "json", "--quiet", "--out")
+    (plain,) = run(*common, "o1").lines()
+    (verified,) = run(*common, "o2", "--verify").lines()
+    assert verified["cost"]["passes"] > 1.5 * plain["cost"]["passes"]
+    assert verified["result"]["singular_values"] == pytest.approx(plain["result"]["singular_values"], rel=1e-5)
+    assert run("jacobian", CAT, "--verify").code == 2

@@ -5,9 +5,21 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, COFFEE
+from vitequiv.cli.ldlc import epsilon_note
+from vitequiv.geometry.lipschitz import SweepRow
+from vitequiv.images.save import save_tensors
+from vitequiv.plots.ldlc import ldlc_png
+from vitequiv.results.cost import Cost
+from vitequiv.results.ldlc import Checks, LdlcResult, statistics
+from vitequiv.results.status import Status
+from vitequiv.runs import ldlc as runs
+
+QUICK = ("--directions", "random", "--epsilon", 0.02, "--count", 5, "--measured", 2, "--quiet", "--format", "json")
 
 
 def test_all_groups(run, tmp_path):
@@ -25,8 +37,10 @@ def test_all_groups(run, tmp_path):
     assert abs(result["checks"]["isotropic"] - 1) < 4 * result["checks"]["isotropic_error"]
     means = {name: group["measured"]["mean"] for name, group in result["groups"].items()}
     assert means["null"] < means["random"] < means["match"] < 1.1 * result["sigma_1"]
-    for group in result["groups"].values():
+    for name, group in result["groups"].items():
         assert group["error_budget"]["rounding_floor"] > 0
+        for part in ("measured", "derivative"):  # the singular vectors are no sample, and the match is a single one
+            assert (group[part]["standard_error"] is None) == (name in {"singular", "match"})
     tensors = load_file(folder / "ldlc.safetensors")
     assert tensors["random.measured"].shape == (20,)
     assert tensors["random.derivatives"].shape == (500,)
@@ -45,6 +59,80 @@ def test_the_direction_of_a_saved_match(run):
     assert "did not begin from" in wrong["message"]
     (empty,) = run("ldlc", CAT, "--target", "saved", *quick, "--out", "o2").lines()
     assert "no match to read" in empty["message"]
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "metadata", "fragments"),
+    [
+        ("pixels", {}, ["no match to read", "pixels"]),
+        ("start", {}, ["no match to read", "start"]),
+        (None, {"spec": "clip:other", "weights_sha256": "0" * 64}, ["found in clip:other", "not in tiny-clip"]),
+        (None, {"weights_sha256": "0" * 64}, ["found in other weights of tiny-clip"]),
+        (None, None, ["a model that it does not name", "not in tiny-clip"]),
+    ],
+)
+def test_a_saved_match_that_is_not_one_of_this_model(run, tmp_path, leave_out, metadata, fragments):
+    run("match", CAT, COFFEE, "--out", "saved")
+    path = tmp_path / "saved/cat_to_coffee/matched.safetensors"
+    tensors = {name: tensor for name, tensor in load_file(path).items() if name != leave_out}
+    with safe_open(path, framework="pt") as file:
+        own = file.metadata()
+    save_tensors(path, tensors, None if metadata is None else {**own, **metadata})
+    done = run("ldlc", CAT, "--target", path.parent, "--directions", "match", "--format", "json", "--quiet")
+    assert done.code == 3
+    (record,) = done.lines()
+    for fragment in fragments:
+        assert fragment in record["message"]
+    assert record["message"].count(". ") == 0
+
+
+def test_an_item_that_fails_while_it_is_drawn_leaves_no_folder(run, tmp_path, monkeypatch):
+    def draw(result, title):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(runs, "ldlc_png", draw)
+    done = run("ldlc", CAT, *QUICK)
+    assert done.code == 3
+    assert "no ink" in done.lines()[0]["message"]
+    assert not (tmp_path / "vitequiv-out/cat").exists()
+
+
+def test_a_model_whose_name_matplotlib_reads_as_mathematics(run, monkeypatch):
+    def draw(result, title):
+        return ldlc_png(result, title.replace("tiny-clip", "hf:models/$x^{$"))
+
+    monkeypatch.setattr(runs, "ldlc_png", draw)
+    done = run("ldlc", CAT, *QUICK)
+    assert done.code == 0, done.out
+
+
+def test_the_statistics_of_one_value():
+    found = statistics(torch.tensor([2.0], dtype=torch.float64), 4.0, sampled=True)
+    assert (found["mean"], found["max"], found["standard_error"], found["ratio_to_sigma_1"]) == (2.0, 2.0, None, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("floors", "says"),
+    [
+        ((0.02, 0.5), "on the plateau"),  # errors of 5 and 53 %
+        ((0.09, 0.5), "no plateau was found: rounding and curvature disturb the constants by 12 %"),
+    ],
+)
+def test_the_plateau_is_only_claimed_where_there_is_one(floors, says):
+    rows = [SweepRow(epsilon=0.25, constant=1.0, floor=floor, curvature=0.03) for floor in floors]
+    result = LdlcResult(
+        status=Status.CONVERGED,
+        message="",
+        epsilon=0.25,
+        chosen=True,
+        points=3,
+        sweep=tuple(rows),
+        singular_values=torch.ones(1, dtype=torch.float64),
+        groups={},
+        checks=Checks(None, None, None, None, None, None),
+        cost=Cost(0, 0, 0, 0.0, 0.0),
+    )
+    assert says in epsilon_note(result.to_dict())
 
 
 def test_a_given_epsilon_and_some_groups_over_a_folder(run, photos):
@@ -68,7 +156,12 @@ def test_a_given_epsilon_and_some_groups_over_a_folder(run, photos):
     records = {record["item"]: record for record in done.lines()}
     assert set(records) == {"a", "b", "c", "d", "broken"}
     assert records["broken"]["status"] == "failed"
-    assert records["a"]["result"]["epsilon"] == {"value": 0.02, "chosen_on_plateau": False, "points": 5}
+    assert records["a"]["result"]["epsilon"] == {
+        "value": 0.02,
+        "chosen": False,
+        "chosen_on_plateau": False,
+        "points": 5,
+    }
     assert list(records["a"]["result"]["groups"]) == ["random"]
     assert records["a"]["result"]["sweep"] == []
 
@@ -93,6 +186,7 @@ def test_the_same_bytes_twice(run, tmp_path):
         ((CAT, "--epsilon", "0"), 2, ["--epsilon"]),
         ((CAT, "--epsilon", "nan"), 2, ["--epsilon"]),
         ((CAT, "--points", "4"), 2, ["--points"]),
+        ((CAT, "--dtype", "bfloat16", "--model", "nothing"), 2, ["choose float32 or float64"]),
     ],
 )
 def test_misuse(run, arguments, code, fragments):

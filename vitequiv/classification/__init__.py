@@ -1,1 +1,1 @@
-"""Classifiers on top of an encoder: zero-shot by text, the checkpoint's own head, nearest class mean."""
+"""Classifiers on top of an encoder: zero-shot by text, the checkpoint's own head, prototypes of example images."""

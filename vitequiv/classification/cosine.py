@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,25 +42,6 @@ class Classifier(Protocol):
         """
 
 
-@dataclass(frozen=True, eq=False)
-class CosineClassifier:
-    """Logits are cosines times a factor.
-
-    Args:
-        record: What it is; its `scale` is the factor.
-        weights: A unit vector a class, (C, n), in wide precision.
-    """
-
-    record: ClassifierRecord
-    weights: Tensor
-    forwards: int = 0
-
-    def logits(self, encoder: Encoder, pixels: Tensor, embeddings: Tensor) -> Tensor:
-        """Compute scaled cosines; see `Classifier.logits`."""
-        del encoder, pixels
-        return (self.record.scale or 1.0) * unit(embeddings) @ self.weights.T
-
-
 def unit(embeddings: Tensor) -> Tensor:
     """Normalise rows, in wide precision.
 
@@ -70,3 +52,24 @@ def unit(embeddings: Tensor) -> Tensor:
         (B, n) of length 1; zero rows stay zero.
     """
     return normalize(wide(embeddings), dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class CosineClassifier:
+    """Logits are cosines times a factor.
+
+    Args:
+        record: What it is; its `scale` is the factor.
+        weights: A unit vector a class, (C, n), in wide precision.
+        view: What makes unit vectors (B, n) of embeddings (B, n); their length alone changes by default.
+    """
+
+    record: ClassifierRecord
+    weights: Tensor
+    view: Callable[[Tensor], Tensor] = unit
+    forwards: int = 0
+
+    def logits(self, encoder: Encoder, pixels: Tensor, embeddings: Tensor) -> Tensor:
+        """Compute scaled cosines; see `Classifier.logits`."""
+        del encoder, pixels
+        return (self.record.scale or 1.0) * self.view(embeddings) @ self.weights.T

@@ -1,4 +1,4 @@
-"""Nearest class mean (Mensink et al. 2013; Snell et al. 2017, arXiv 1703.05175), on the unit sphere."""
+"""Nearest class mean by cosine, of centred and whitened embeddings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from torch import Tensor
 
 from vitequiv.classification.choice import check_labels
 from vitequiv.classification.cosine import DEFAULT_TEMPERATURE, CosineClassifier, unit
+from vitequiv.classification.whitening import fit_whitening
+from vitequiv.errors import UsageError
 from vitequiv.results.classify import ClassifierKind, ClassifierRecord
 
 
 def prototype_classifier(embeddings: Mapping[str, Tensor], temperature: float | None = None) -> CosineClassifier:
     """Make a classifier of examples.
 
-    A class's prototype is the mean of its normalised embeddings, normalised again; an image's logits are its cosines
-    to the prototypes over the temperature.
+    Embeddings are normalised, centred by the mean of the class means (SimpleShot, Wang et al. 2019, arXiv 1911.04623),
+    whitened by their shrunk covariance within classes (linear discriminant analysis; `fit_whitening`), and normalised
+    again. A class's prototype is the normalised mean of its examples so seen (nearest class mean, Mensink et al. 2013);
+    an image's logits are its cosines to the prototypes over the temperature. With one example a class there is no
+    covariance within classes, and embeddings are centred alone.
 
     Args:
         embeddings: By class, those of its examples, (K, n), K at least 1.
@@ -26,18 +31,25 @@ def prototype_classifier(embeddings: Mapping[str, Tensor], temperature: float | 
         The classifier.
 
     Raises:
-        UsageError: If there are fewer than two classes.
+        UsageError: If there are fewer than two classes, or an example's embedding is not finite.
         ValueError: If a class has no example.
     """
     check_labels(list(embeddings), "The prototypes")
     for name, examples in embeddings.items():
         if examples.ndim != 2 or not len(examples):
             raise ValueError(f"The class {name!r} must have embeddings (K, n), K at least 1: got {examples.shape}.")
-    means = torch.stack([unit(examples).mean(0) for examples in embeddings.values()])
+        if not bool(examples.isfinite().all()):
+            raise UsageError(
+                f"The model gives numbers that are not finite for an example of the class {name!r}: use "
+                "--dtype float32 or remove that image."
+            )
+    view = fit_whitening(list(embeddings.values()))
+    means = torch.stack([view(examples).mean(0) for examples in embeddings.values()])
     record = ClassifierRecord(
         ClassifierKind.PROTOTYPES,
         tuple(embeddings),
         scale=1 / (temperature or DEFAULT_TEMPERATURE),
         examples=tuple(len(examples) for examples in embeddings.values()),
+        shrinkage=view.shrinkage,
     )
-    return CosineClassifier(record, unit(means))
+    return CosineClassifier(record, unit(means), view)

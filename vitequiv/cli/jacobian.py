@@ -18,7 +18,7 @@ from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.jacobian import Method
-from vitequiv.results.settings import Setting
+from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.worklist import images_from_paths
 
@@ -75,12 +75,21 @@ def jacobian(
     tolerance: Annotated[
         float, typer.Option(help="Relative residual that topk has to reach.", rich_help_panel=PANEL)
     ] = 1e-3,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="For topk: look for copies of repeated singular values too, for twice the passes.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False,
     vectors: Annotated[int, typer.Option(min=0, help="Right singular vectors to draw.", rich_help_panel=PANEL)] = 8,
     compare: Annotated[
         Path | None,
         typer.Option(
             metavar="IMAGE",
-            help="Overlay this image's spectrum, and give the principal angles between the normal spaces.",
+            help="Overlay this image's spectrum, and give the principal angles between the normal spaces; "
+            "with topk, between the spans of the k leading right singular vectors.",
             show_default=False,
             rich_help_panel=PANEL,
         ),
@@ -102,6 +111,7 @@ def jacobian(
         "method": method,
         "k": k,
         "tolerance": tolerance,
+        "verify": verify,
         "vectors": vectors,
         "compare": compare,
         "model": model,
@@ -113,6 +123,13 @@ def jacobian(
     settings = settings_of(context, given)
     if k is not None and method is Method.FULL:
         raise UsageError("--k goes with --method topk: the full method finds all singular triplets.")
+    # Only where it was typed: a configuration file may set it for the runs that use topk.
+    if method is Method.FULL and settings["tolerance"].source is Source.FLAG:
+        raise UsageError("--tolerance goes with --method topk: the full method has nothing to iterate.")
+    if dtype is options.DType.BFLOAT16:
+        raise UsageError("--dtype bfloat16 is too coarse for a Jacobian: choose float32 or float64.")
+    if verify and method is Method.FULL:
+        raise UsageError("--verify goes with --method topk: the full method misses nothing.")
     if not 0 < tolerance < 1:
         raise UsageError(f"--tolerance must be between 0 and 1, got {tolerance:g}.")
     todo = images_from_paths(paths or [], sys.stdin)
@@ -134,7 +151,7 @@ def jacobian(
         raise UsageError(f"--k {k} is more than the {n} dimensions of this embedding: ask for at most {n}.")
     if method is Method.TOPK and k is None:
         settings["k"] = Setting(min(DEFAULT_K, n), settings["k"].source)
-    plan = JacobianPlan(method, k, tolerance, vectors, compare, seed)
+    plan = JacobianPlan(method, k, tolerance, verify, vectors, compare, seed)
     run = describe_run(VERB, encoder, settings, seed)
 
     renderer = Renderer(output_format, COLUMNS)

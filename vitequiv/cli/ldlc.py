@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -124,6 +125,10 @@ def ldlc(
         "batch_size": batch_size,
     }
     settings = settings_of(context, given)
+    if dtype is options.DType.BFLOAT16:
+        raise UsageError(
+            "--dtype bfloat16 is too coarse for constants and their error bars: choose float32 or float64."
+        )
     groups = _groups(directions, target)
     _check_ranges(count, measured, epsilon, points)
     todo = images_from_paths(paths or [], sys.stdin)
@@ -148,11 +153,29 @@ def ldlc(
         for envelope in run_ldlc(encoder, todo, plan, run, directory, before, observe):
             renderer.item(envelope)
             if envelope.result and epsilon is None and not quiet:
-                chosen = envelope.result["epsilon"]["value"]
-                print_note(f"{envelope.item}: epsilon {chosen:.2g}, on the plateau between rounding and curvature.")
+                print_note(f"{envelope.item}: {epsilon_note(envelope.result)}")
     renderer.finish(str(out))
     if not renderer.all_converged:
         raise typer.Exit(ExitCode.ITEM_FAILED)
+
+
+def epsilon_note(result: Mapping[str, Any]) -> str:
+    """Say how good the epsilon is that the sweep found.
+
+    Args:
+        result: An envelope's result, with a sweep.
+
+    Returns:
+        A sentence: that epsilon is on the plateau, or that there is none.
+    """
+    error = min(row.error for row in result["sweep"])
+    chosen = f"epsilon {result['epsilon']['value']:.2g}"
+    if result["epsilon"]["chosen_on_plateau"]:
+        return f"{chosen}, on the plateau between rounding and curvature."
+    return (
+        f"{chosen}, but no plateau was found: rounding and curvature disturb the constants by "
+        f"{100 * error:.0f} % at the least; try --dtype float64, or choose --epsilon."
+    )
 
 
 def _groups(text: str, target: Path | None) -> tuple[Directions, ...]:

@@ -204,7 +204,8 @@ def _checks(point: _Point, groups: dict[Directions, Group], leak: float | None) 
         singular = _largest_difference(group.measured, values[: point.found.rank], group.floor)
     if group := groups.get(Directions.RANDOM):
         ratios = group.derivatives.square() * point.matrix.shape[1] / float(values.square().sum())
-        isotropic, error = float(ratios.mean()), float(ratios.std() / len(ratios) ** 0.5)
+        isotropic = float(ratios.mean())
+        error = float(ratios.std() / len(ratios) ** 0.5) if len(ratios) > 1 else None
     if group := groups.get(Directions.NULL):
         null = float(group.derivatives.max() / values[0])
     forms = [

@@ -26,27 +26,23 @@ def spectrum_png(
     """
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
+    lines = {}  # by label: matplotlib itself leaves out of a legend what begins with an underscore
     for (name, values), style in zip(spectra.items(), ("-", "--", ":"), strict=False):
         positive = np.array([value if value > 0 else np.nan for value in values])
         marker = "o" if len(positive) <= 64 else ""
-        axes.plot(
-            np.arange(1, len(positive) + 1),
-            positive,
-            style,
-            marker=marker,
-            markersize=3,
-            label=name.replace("$", r"\$"),
-        )
+        (lines[name],) = axes.plot(np.arange(1, len(positive) + 1), positive, style, marker=marker, markersize=3)
     if any(value > 0 for values in spectra.values() for value in values):
         axes.set_yscale("log")
     if rank is not None:
-        axes.axvline(rank, color="grey", linewidth=1, label=f"numerical rank {rank}")
+        lines[f"numerical rank {rank}"] = axes.axvline(rank, color="grey", linewidth=1)
     if tolerance:
-        axes.axhline(tolerance, color="tab:red", linewidth=1, linestyle=":", label=f"tolerance {tolerance:.1e}")
+        label = f"tolerance {tolerance:.1e}"
+        lines[label] = axes.axhline(tolerance, color="tab:red", linewidth=1, linestyle=":")
     axes.set_title(title, parse_math=False)
     axes.set(xlabel="index", ylabel="singular value")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    for text in axes.legend(list(lines.values()), list(lines), fontsize=8).get_texts():
+        text.set_parse_math(False)
     return _png(figure)
 
 
@@ -64,7 +60,7 @@ def vector_png(vector: NDArray[np.floating], title: str) -> bytes:
     mean = vector.mean(axis=0)
     bound = float(np.abs(mean).max()) or 1.0
     figure = Figure(figsize=(8, 3.8), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     colour, signed = figure.subplots(1, 2)
     colour.imshow(np.clip(0.5 + vector.transpose(1, 2, 0) / (2 * largest), 0, 1))
     colour.set_title(f"colours; grey is 0, full range ±{largest:.3g}", fontsize=8)

@@ -40,7 +40,9 @@ def ldlc_png(result: LdlcResult, title: str) -> bytes:
     rows = -(-panels // columns)
     figure = Figure(figsize=(5.2 * columns, 3.2 * rows), layout="constrained")
     figure.suptitle(
-        f"{title}\nepsilon {result.epsilon:.3g}, sigma 1 {float(result.singular_values[0]):.4g}", fontsize=10
+        f"{title}\nepsilon {result.epsilon:.3g}, sigma 1 {float(result.singular_values[0]):.4g}",
+        fontsize=10,
+        parse_math=False,
     )
     axes = iter(figure.subplots(rows, columns, squeeze=False).flat)
     if Directions.SINGULAR in result.groups:

@@ -24,7 +24,7 @@ class ClassifierKind(StrEnum):
     HEAD = "head"
     """The classifier that came with the checkpoint."""
     PROTOTYPES = "prototypes"
-    """Cosine to the mean embedding of each class's example images (Mensink et al. 2013, Snell et al. 2017)."""
+    """Cosine to the mean of each class's example images, their embeddings centred and whitened."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class ClassifierRecord:
         templates: What the names were put into, for text.
         scale: Factor on the cosine before the softmax (one over the temperature); None for a head.
         examples: Images of each class, for prototypes.
+        shrinkage: For prototypes, weight of the sphere in the covariance they are whitened by; 1 for none.
     """
 
     kind: ClassifierKind
@@ -44,6 +45,7 @@ class ClassifierRecord:
     templates: tuple[str, ...] = ()
     scale: float | None = None
     examples: tuple[int, ...] = ()
+    shrinkage: float | None = None
 
 
 @dataclass(frozen=True)

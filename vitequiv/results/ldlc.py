@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+PLATEAU_ERROR = 0.1
+"""The relative error of rounding and curvature together from which on a sweep of epsilon has no plateau."""
+
+
 class Directions(StrEnum):
     """The groups of directions."""
 
@@ -25,6 +29,10 @@ class Directions(StrEnum):
     """Uniform on the sphere of the null space of J (Fig. 4, top right)."""
     MATCH = "match"
     """From the image to its match (Fig. 4, bottom)."""
+
+
+SAMPLED = frozenset({Directions.RANDOM, Directions.NULL})
+"""Groups that are samples; the others are all there is of their kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +54,12 @@ class Group:
     derivatives: Tensor
     along: Tensor
 
-    def to_dict(self, largest: float) -> dict[str, Any]:
-        """Returns statistics for JSON, with ratios to the largest singular value."""
+    def to_dict(self, largest: float, sampled: bool) -> dict[str, Any]:
+        """Returns statistics for JSON, with ratios to the largest singular value; standard errors only of samples."""
         truncation = float(self.truncation.median()) if len(self.truncation) else 0.0
         return {
-            "measured": statistics(self.measured, largest),
-            "derivative": statistics(self.derivatives, largest),
+            "measured": statistics(self.measured, largest, sampled),
+            "derivative": statistics(self.derivatives, largest, sampled),
             "derivative_along": {
                 "count": len(self.along),
                 "at_image": self.along[:, self.along.shape[1] // 2].tolist(),
@@ -61,12 +69,13 @@ class Group:
         }
 
 
-def statistics(values: Tensor, largest: float) -> dict[str, Any]:
-    """Describe a sample.
+def statistics(values: Tensor, largest: float, sampled: bool) -> dict[str, Any]:
+    """Describe constants.
 
     Args:
         values: (k,), at least one.
         largest: s_1, for the ratio.
+        sampled: Whether they are a sample of something, whose mean has a standard error.
 
     Returns:
         Count, mean with its standard error, quantiles, maximum and the mean's ratio to s_1.
@@ -75,7 +84,7 @@ def statistics(values: Tensor, largest: float) -> dict[str, Any]:
 
     quantiles = torch.quantile(values, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=values.dtype)).tolist()
     mean = float(values.mean())
-    error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else None
+    error = float(values.std() / len(values) ** 0.5) if sampled and len(values) > 1 else None
     return {
         "count": len(values),
         "mean": mean,
@@ -119,7 +128,7 @@ class LdlcResult:
         status: How it ended.
         message: The same in a sentence.
         epsilon: Half the range, an L2 distance with pixels in [0, 1].
-        chosen: Whether it was found on the plateau of `sweep`.
+        chosen: Whether it was found by `sweep`.
         points: Grid points over the range.
         sweep: Rows (epsilon, constant, floor, curvature) of the search; empty if epsilon was given and none asked for.
         singular_values: The spectrum of J, falling.
@@ -139,13 +148,23 @@ class LdlcResult:
     checks: Checks
     cost: Cost
 
+    @property
+    def on_plateau(self) -> bool:
+        """Whether epsilon was chosen where rounding and curvature together disturb little (see `PLATEAU_ERROR`)."""
+        return self.chosen and min(row.error for row in self.sweep) < PLATEAU_ERROR
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the `result` object of `ldlc.json`, without the samples."""
         largest = float(self.singular_values[0])
         return {
-            "epsilon": {"value": self.epsilon, "chosen_on_plateau": self.chosen, "points": self.points},
+            "epsilon": {
+                "value": self.epsilon,
+                "chosen": self.chosen,
+                "chosen_on_plateau": self.on_plateau,
+                "points": self.points,
+            },
             "sweep": list(self.sweep),
             "sigma_1": largest,
-            "groups": {name: group.to_dict(largest) for name, group in self.groups.items()},
+            "groups": {name: group.to_dict(largest, name in SAMPLED) for name, group in self.groups.items()},
             "checks": self.checks,
         }

@@ -43,12 +43,19 @@ class RunDirectory:
             raise UsageError(
                 f"Cannot write to the directory {self.path}: {error.strerror}; choose another --out."
             ) from None
-        if overwrite:
-            # All of them now, so that an item which fails this time does not leave an older result standing.
-            for name in items:
-                (self.path / name / f"{self.verb}.json").unlink(missing_ok=True)
-            return
-        present = [name for name in items if (self.path / name / f"{self.verb}.json").exists()]
+        present = []
+        for name in items:
+            result = self.path / name / f"{self.verb}.json"
+            try:
+                if overwrite:
+                    # All of them now, so that an item which fails this time does not leave an older result standing.
+                    result.unlink(missing_ok=True)
+                elif result.exists():
+                    present.append(name)
+            except OSError as error:
+                raise UsageError(
+                    f"Cannot write to {self.path / name}: {error.strerror}; move it or choose another --out."
+                ) from None
         if present:
             more = f" and {len(present) - 1} more" if len(present) > 1 else ""
             raise UsageError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vitequiv.errors import VitequivError
+
 
 def reason(error: BaseException) -> str:
     """The first line of an exception's text.
@@ -13,3 +15,16 @@ def reason(error: BaseException) -> str:
         One line; the exception's type if it says nothing.
     """
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def explain(error: Exception, otherwise: str) -> str:
+    """The sentence for an item that failed.
+
+    Args:
+        error: What it raised.
+        otherwise: What to say before the reason of an error that was not written for users, without a colon.
+
+    Returns:
+        The error's own sentence if it was written for users, else `otherwise` and the reason.
+    """
+    return error.message if isinstance(error, VitequivError) else f"{otherwise}: {reason(error)}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitequiv.encoders.base import Encoder
-from vitequiv.errors import VitequivError
 from vitequiv.geometry.api import jacobian
 from vitequiv.geometry.budget import Preflight
 from vitequiv.images.decode import load_image
@@ -16,7 +16,7 @@ from vitequiv.results.jacobian import JacobianResult
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.failures import reason
+from vitequiv.runs.failures import explain
 from vitequiv.runs.jacobian_artifacts import write_jacobian
 from vitequiv.runs.worklist import Item
 
@@ -29,6 +29,7 @@ class JacobianPlan:
         method: `full` or `topk`.
         k: Triplets for `topk`; None for the default.
         tolerance: Relative residual to reach, for `topk`.
+        verify: For `topk`, look for copies of repeated singular values too.
         drawn: Right singular vectors to draw.
         compare: An image whose Jacobian is compared with each; None for none.
         seed: Seed of `topk`.
@@ -37,6 +38,7 @@ class JacobianPlan:
     method: str
     k: int | None
     tolerance: float
+    verify: bool
     drawn: int
     compare: Path | None
     seed: int
@@ -75,6 +77,7 @@ def run_jacobians(
             plan.method,
             plan.k,
             tolerance=plan.tolerance,
+            verify=plan.verify,
             seed=plan.seed,
             before=before,
             observe=observe,
@@ -82,16 +85,29 @@ def run_jacobians(
         return InputRecord(role, str(path), image.sha256, image.notes), result
 
     other: tuple[InputRecord, JacobianResult] | None = None
-    for item in items:
-        named = [InputRecord("image", str(item.path))]
+    unusable = ""
+    if plan.compare:
+        # First, and once for all items: a mistyped name must not cost a Jacobian.
         try:
-            found = decompose("image", item.path)
-            if plan.compare:
-                named.append(InputRecord("compare", str(plan.compare)))
-                other = other or decompose("compare", plan.compare)
-            yield write_jacobian(encoder, item.name, found, other, plan.drawn, context, out)
-        except VitequivError as error:
-            yield context.envelope(item.name, Status.FAILED, error.message, tuple(named))
+            other = decompose("compare", plan.compare)
         except Exception as error:
-            message = f"The model {encoder.spec} failed on this image: {reason(error)}"
-            yield context.envelope(item.name, Status.FAILED, message, tuple(named))
+            unusable = explain(error, f"The model {encoder.spec} failed on {plan.compare}, the image to compare with")
+    for item in items:
+        # Saving a figure leaves a cycle of frames behind, and in it the last image's V, which need not live beside
+        # the next one's.
+        gc.collect()
+        inputs = [InputRecord("image", str(item.path))]
+        if plan.compare:
+            inputs.append(other[0] if other else InputRecord("compare", str(plan.compare)))
+        if unusable:
+            yield context.envelope(item.name, Status.FAILED, unusable, tuple(inputs))
+            continue
+        try:
+            # Not given a name, which would keep it.
+            envelope = write_jacobian(
+                encoder, item.name, decompose("image", item.path), other, plan.drawn, context, out
+            )
+        except Exception as error:
+            message = explain(error, f"The model {encoder.spec} failed on this image")
+            envelope = context.envelope(item.name, Status.FAILED, message, tuple(inputs))
+        yield envelope

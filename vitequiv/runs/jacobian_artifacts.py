@@ -38,7 +38,7 @@ def write_jacobian(
         OutputError: If a file cannot be written.
     """
     record, result = found
-    folder = out.begin(item)
+    # All that can fail comes before the folder, so that an item which fails leaves none.
     spectra = {record.path: result.singular_values.tolist()}
     comparison = None
     if other:
@@ -46,24 +46,16 @@ def write_jacobian(
         comparison = compare(result, other[1])
     rank, tolerance = (result.rank.rank, result.rank.tolerance) if result.rank else (None, None)
     title = f"Jacobian of {encoder.spec}, {result.shape[0]} x {result.shape[1]}"
-    atomic_write_bytes(folder / "spectrum.png", spectrum_png(spectra, title, rank, tolerance))
-
-    vectors = folder / "vectors"
-    try:
-        vectors.mkdir(exist_ok=True)
-        for stale in vectors.glob("*.png"):
-            stale.unlink()
-    except OSError as error:
-        raise OutputError(f"Cannot write to {vectors}: {error.strerror}; choose another --out.") from None
+    spectrum = spectrum_png(spectra, title, rank, tolerance)
     height, width = encoder.input_size
+    images = []
     for i in range(min(drawn, result.right.shape[1])):
         image = result.right[:, i].reshape(3, height, width).cpu().numpy()
         name = f"right singular vector {i + 1}, singular value {float(result.singular_values[i]):.4g}"
-        atomic_write_bytes(vectors / f"{i + 1:03}.png", vector_png(image, name))
+        images.append(vector_png(image, name))
     # In float32: V has 150,528 rows, and nothing that is shown of it needs more.
     tensors = {"singular_values": result.singular_values, "left": result.left.float(), "right": result.right.float()}
     metadata = {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256, "image_sha256": record.sha256 or ""}
-    save_tensors(folder / "jacobian.safetensors", tensors, metadata)
     envelope = context.envelope(
         item,
         result.status,
@@ -73,12 +65,25 @@ def write_jacobian(
         result={**result.to_dict(), "comparison": comparison},
         artifacts={"spectrum": "spectrum.png", "vectors": "vectors", "tensors": "jacobian.safetensors"},
     )
+
+    folder = out.begin(item)
+    atomic_write_bytes(folder / "spectrum.png", spectrum)
+    vectors = folder / "vectors"
+    try:
+        vectors.mkdir(exist_ok=True)
+        for stale in vectors.glob("*.png"):
+            stale.unlink()
+    except OSError as error:
+        raise OutputError(f"Cannot write to {vectors}: {error.strerror}; choose another --out.") from None
+    for number, png in enumerate(images, 1):
+        atomic_write_bytes(vectors / f"{number:03}.png", png)
+    save_tensors(folder / "jacobian.safetensors", tensors, metadata)
     out.finish(envelope)
     return envelope
 
 
 def compare(first: JacobianResult, second: JacobianResult) -> dict[str, Any]:
-    """Compare the normal spaces of two images.
+    """Compare the normal spaces of two images, or of `topk` the spans of the k leading right singular vectors.
 
     Args:
         first: One Jacobian.

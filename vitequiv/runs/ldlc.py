@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
-from vitequiv.errors import ImageError, VitequivError
+from vitequiv.errors import ImageError
 from vitequiv.geometry.budget import Preflight
 from vitequiv.geometry.ldlc import ldlc
 from vitequiv.images.decode import load_image
@@ -22,7 +22,7 @@ from vitequiv.results.ldlc import Directions, LdlcResult
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.failures import reason
+from vitequiv.runs.failures import explain, reason
 from vitequiv.runs.match_artifacts import ARTIFACTS as MATCH_ARTIFACTS
 from vitequiv.runs.worklist import Item
 
@@ -88,7 +88,7 @@ def run_ldlc(
             matched = None
             if plan.target and plan.target.is_dir():
                 inputs.append(InputRecord("match", str(plan.target)))
-                matched = saved_match(plan.target, pixels, item)
+                matched = saved_match(encoder, plan.target, pixels, item)
             elif plan.target:
                 target = load_image(plan.target)
                 inputs.append(InputRecord("target", str(plan.target), target.sha256, target.notes))
@@ -110,10 +110,8 @@ def run_ldlc(
                 observe=observe,
             )
             yield _write(encoder, item, tuple(inputs), result, context, out)
-        except VitequivError as error:
-            yield context.envelope(item.name, Status.FAILED, error.message, tuple(inputs))
         except Exception as error:
-            message = f"The constants of this image could not be measured: {reason(error)}"
+            message = explain(error, "The constants of this image could not be measured")
             yield context.envelope(item.name, Status.FAILED, message, tuple(inputs))
 
 
@@ -125,10 +123,11 @@ def _match(encoder: Encoder, pixels: Tensor, target: Tensor, item: Item, path: P
     return result.pixels
 
 
-def saved_match(folder: Path, pixels: Tensor, item: Item) -> Tensor:
+def saved_match(encoder: Encoder, folder: Path, pixels: Tensor, item: Item) -> Tensor:
     """Read the result of an earlier match.
 
     Args:
+        encoder: The encoder that it must have been found in.
         folder: An item's folder, as `vitequiv match` wrote it.
         pixels: The image that it must have begun from, (3, H, W).
         item: The image's item, for messages.
@@ -137,25 +136,29 @@ def saved_match(folder: Path, pixels: Tensor, item: Item) -> Tensor:
         The matched pixels, (3, H, W).
 
     Raises:
-        ImageError: If there is no match in the folder, or it began from another image.
+        ImageError: If there is no match in the folder, or it is one of another model or began from another image.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
     path = folder / MATCH_ARTIFACTS["tensors"]
     try:
-        tensors = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            start, matched = (file.get_tensor(name).to(pixels) for name in ("start", "pixels"))
     except (OSError, SafetensorError) as error:
         raise ImageError(
             f"There is no match to read in {path} ({reason(error)}): name a folder of vitequiv match."
         ) from None
-    start = tensors.get("start")
-    if start is None or start.shape != pixels.shape or not torch.allclose(start.to(pixels), pixels, atol=1e-3):
+    if about.get("weights_sha256") != encoder.weights_sha256:
+        spec = about.get("spec", "a model that it does not name")
+        other = f"other weights of {spec}" if spec == encoder.spec else f"{spec}, not in {encoder.spec}"
+        raise ImageError(f"The match in {folder} was found in {other}: name a match of this model.")
+    if not start.shape == matched.shape == pixels.shape or not torch.allclose(start, pixels, atol=1e-3):
         raise ImageError(
             f"The match in {folder} did not begin from {item.path} at this model's input size: name its source."
         )
-    matched: Tensor = tensors["pixels"].to(pixels)
-    return matched
+    found: Tensor = matched
+    return found
 
 
 def _write(
@@ -166,15 +169,15 @@ def _write(
     context: RunContext,
     out: RunDirectory,
 ) -> Envelope:
-    folder = out.begin(item.name)
-    atomic_write_bytes(folder / "ldlc.png", ldlc_png(result, f"{item.name} — {encoder.spec}"))
+    # All that can fail comes before the folder, so that an item which fails leaves none.
+    png = ldlc_png(result, f"{item.name} — {encoder.spec}")
     tensors = {"singular_values": result.singular_values}
     for name, group in result.groups.items():
         tensors[f"{name}.measured"] = group.measured
         tensors[f"{name}.truncation"] = group.truncation
         tensors[f"{name}.derivatives"] = group.derivatives
         tensors[f"{name}.along"] = group.along
-    save_tensors(folder / "ldlc.safetensors", tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256})
+    metadata = {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256}
     envelope = context.envelope(
         item.name,
         result.status,
@@ -184,5 +187,9 @@ def _write(
         result=result.to_dict(),
         artifacts={"plot": "ldlc.png", "tensors": "ldlc.safetensors"},
     )
+
+    folder = out.begin(item.name)
+    atomic_write_bytes(folder / "ldlc.png", png)
+    save_tensors(folder / "ldlc.safetensors", tensors, metadata)
     out.finish(envelope)
     return envelope
