@@ -177,7 +177,7 @@ def test_only_statistics(run, photos):
     done = run("report", "pairs")
     assert done.out.strip() == "1 set of random pairs: pairs/report.html"
     page = read(Path("pairs/report.html"))
-    assert "All 3 pairs were measured." in page.text
+    assert "All 3 pairs were measured; " in page.text
     assert len(page.images) == 1
     before = Path("pairs/report.html").read_bytes()
     assert run("report", "pairs").code == 0  # again, over the older one

@@ -119,6 +119,22 @@ def test_without_classes_there_are_no_class_rates(run, photos):
     assert record["result"]["cosine"]["after"]["min"] >= 0.6
 
 
+def test_a_class_without_examples_left_costs_the_classes_not_the_cosines(run, tmp_path):
+    assert run("scenes", "few", "--count", 64, "--quiet").code == 0  # one image a class: any drawn one is the last
+    (record,) = run("statistics", "few", "--count", 2, "--max-passes", 4, *JSON).lines()
+    assert record["status"] == "converged"
+    assert record["message"] == "All 2 pairs were measured; 0 of them reached the goal."
+    assert record["result"]["classifier"] is None
+    assert record["result"]["cosine"]["after"]["count"] == 2
+
+
+def test_scenes_into_a_file_are_refused(run, tmp_path):
+    (tmp_path / "taken").write_bytes(b"")
+    done = run("scenes", "taken")
+    assert done.code == 2
+    assert "is a file: name a folder" in done.err
+
+
 def test_a_bad_image_costs_its_pairs_alone_and_is_not_drawn_again(run, photos):
     (photos / "broken.png").write_bytes(b"nothing")
     done = run("statistics", photos, "--count", 20, "--cosine", 0.6, *JSON)

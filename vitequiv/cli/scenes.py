@@ -21,6 +21,8 @@ def scenes(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")] = False,
 ) -> None:
     """Render scenes that the tiny models know but were not trained on: images with classes, without a network."""
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is a file: name a folder to write to.")
     if directory.is_dir() and any(directory.iterdir()) and not overwrite:
         raise UsageError(f"The folder {directory} is not empty: name another, or write into it with --overwrite.")
 

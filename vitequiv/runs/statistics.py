@@ -71,10 +71,11 @@ def run_statistics(
     seen = {candidate: look for candidate, look in looks.items() if isinstance(look, Look)}
     inputs = (*(look.record for look in seen.values()), *examples)
     failed = [record for record in records if not record.done]
+    met = sum(record.status is Status.CONVERGED for record in records)
     message = (
         f"{len(failed)} of {len(records)} pairs could not be measured; {failed[0].message}"
         if failed
-        else f"All {len(records)} pairs were measured."
+        else f"All {len(records)} pairs were measured; {met} of them reached the goal."
     )
     if not matched:
         return context.envelope(item, Status.FAILED, message, inputs)
@@ -104,6 +105,9 @@ def _classifier(encoder: Encoder, plan: StatisticsPlan) -> tuple[Classifier | No
                 folders.setdefault(candidate.folder, []).append(candidate.path)
         if len(folders) < 2:
             return None, ()
+        drawn = {candidate.path for pair in plan.pairs for candidate in pair}
+        if any(drawn.issuperset(paths) for paths in folders.values()):
+            return None, ()  # nobody asked for classes, and a class without examples left must not cost the cosines
         examples = tuple((name, tuple(paths)) for name, paths in folders.items())
         choice = ClassifierChoice(ClassifierKind.PROTOTYPES, examples=examples, temperature=choice.temperature)
     drawn = {candidate.path for pair in plan.pairs for candidate in pair}
