@@ -100,6 +100,7 @@ def test_the_cost_is_all_that_was_made(encoder, scenes, monkeypatch):
     [
         ({"path": "sideways"}, "choose from linear, matched, null"),
         ({"steps": 1}, "at least 2 points"),
+        ({"path": "null", "tolerance": 1e-9}, "lost in the rounding"),
         ({"path": "null", "tolerance": 0.0}, "in \\(0, 1\\)"),
         ({"path": "null", "tolerance": float("nan")}, "in \\(0, 1\\)"),
         ({"end": None}, "needs an END"),

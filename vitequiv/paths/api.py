@@ -80,7 +80,8 @@ def interpolate(
         The path. Cost: for `linear` 3 passes a point; for `matched` and `null` see `matched_path` and `null_walk`.
 
     Raises:
-        ValueError: If a shape, a range or an option's value is not as described, or START and END are one image.
+        ValueError: If a shape, a range or an option's value is not as described, START and END are one image, or the
+            tolerance is below rounding.
     """
     if path not in set(PathKind):
         raise ValueError(f"There is no path {path!r}: choose from {', '.join(PathKind)}.")
@@ -95,6 +96,13 @@ def interpolate(
     last = None if end is None else _image(encoder, end, "end")
     if last is not None and torch.equal(first, last):
         raise ValueError("START and END are the same image: there is no path between them.")
+
+    rounding = 10 * torch.finfo(first.dtype).eps
+    if kind is PathKind.NULL and tolerance < rounding:
+        raise ValueError(
+            f"The tolerance {tolerance:.3g} is lost in the rounding of the embedding: take at least {rounding:.1e}, or "
+            "float64."
+        )
 
     began = time.perf_counter()
     if kind is PathKind.NULL:
