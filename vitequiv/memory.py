@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,3 +91,15 @@ def allocated_bytes(device: torch.device) -> int | None:
     if device.type == "mps":
         return int(torch.mps.current_allocated_memory())
     return None
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether nothing is NaN or infinite, found without a copy (`isfinite` makes two temporary ones of its argument).
+
+    Args:
+        tensor: Any shape, floating point.
+
+    Returns:
+        The answer; true for an empty tensor.
+    """
+    return not tensor.numel() or all(math.isfinite(float(extreme)) for extreme in tensor.aminmax())

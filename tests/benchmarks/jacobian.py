@@ -1,6 +1,6 @@
 """Full Jacobians and their largest singular triplets beside other ways to get them, in one process on one image.
 
-    python -m tests.benchmarks.jacobian --model hf:DIR --image PHOTO
+    python -m tests.benchmarks.jacobian --model hf:DIR [hf:DIR ...] --image PHOTO
 
 Full: all rows by vitequiv, `torch.autograd.functional.jacobian` (a loop, and vectorised), `torch.func.jacrev` with a
 chunk size, and n times one backward pass measured alone. Top k: vitequiv's Lanczos, `scipy.sparse.linalg.svds` on the
@@ -44,9 +44,8 @@ def by_vitequiv(embed: Embed, x: Tensor) -> Tensor:
 
 
 def by_vitequiv_with_spectrum(embed: Embed, x: Tensor) -> Tensor:
-    matrix = dense(Jacobian(embed, x))
-    spectrum(matrix)
-    return matrix
+    found = spectrum(dense(Jacobian(embed, x)), overwrite=True)
+    return found.singular_values
 
 
 def by_functional_loop(embed: Embed, x: Tensor) -> Tensor:
@@ -65,7 +64,7 @@ def by_jacrev(embed: Embed, x: Tensor) -> Tensor:
 
 WAYS: dict[str, Callable[[Embed, Tensor], Tensor]] = {
     "vitequiv, row by row": by_vitequiv,
-    "vitequiv, with U, S and V in float64": by_vitequiv_with_spectrum,
+    "vitequiv, with U, S and V": by_vitequiv_with_spectrum,
     "torch.autograd.functional.jacobian": by_functional_loop,
     "the same, vectorize=True": by_functional_vectorised,
     f"torch.func.jacrev, chunk_size={CHUNK}": by_jacrev,
@@ -90,7 +89,7 @@ def run_alone(spec: str, path: str, rows: int | None, way: str, threads: int, an
     matrix = WAYS[way](embed, x)
     seconds = time.perf_counter() - began
     grown = memory("VmHWM") - before
-    answer.put((seconds, grown, float(matrix.double().norm())))
+    answer.put((seconds, grown, float(torch.linalg.vector_norm(matrix, dtype=torch.float64))))
 
 
 def memory(field: str) -> float:
@@ -214,19 +213,23 @@ def report(name: str, passes: int, n: int, residual: float, found: Tensor, known
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="tiny-clip")
+    parser.add_argument("--model", nargs="+", default=["tiny-clip"])
     parser.add_argument("--image", required=True)
     parser.add_argument("--k", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rows", type=int, help="only the first coordinates of the embedding, for the full Jacobian")
+    parser.add_argument(
+        "--rows", type=int, help="at most so many, the first coordinates of the embedding, for the full Jacobian"
+    )
     parser.add_argument("--skip-full", action="store_true")
     parser.add_argument("--skip-topk", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    if not options.skip_topk:
-        topk(options.model, options.image, options.k)
-    if not options.skip_full:
-        full(options.model, options.image, options.rows, options.threads)
+    for model in options.model:
+        print(f"\n## {model}")
+        if not options.skip_topk:
+            topk(model, options.image, options.k)
+        if not options.skip_full:
+            full(model, options.image, options.rows, options.threads)
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ def test_the_observers_are_told():
         encoder, pixels(encoder), before=expected.append, observe=lambda done, total: rows.append((done, total))
     )
     assert expected[0].rows == 128
-    # J in float32, V in float64, four blocks of 1,024 columns in float64.
-    assert expected[0].bytes == 128 * 12288 * (4 + 8) + 4 * 8 * 128 * 128 * 8
+    # J in float32, into which V goes, and four blocks of 1,024 columns in float64.
+    assert expected[0].bytes == 128 * 12288 * 4 + 4 * 8 * 128 * 128 * 8
     assert "128 backward passes" in str(expected[0])
     assert rows == [(i + 1, 128) for i in range(128)]
 

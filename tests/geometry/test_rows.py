@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -73,6 +75,11 @@ def test_a_layer_without_batching_rule_is_taken_row_by_row():
 def test_the_chunk_fits_into_half_of_the_free_memory(monkeypatch, held, free, chunk):
     jacobian = Jacobian(curved, image())
     assert jacobian.graph_bytes is None, "nobody counts on a CPU"
-    jacobian.graph_bytes = held
     monkeypatch.setattr(rows, "free_bytes", lambda device: free)
-    assert chunk_rows(jacobian) == chunk
+    assert chunk_rows(SimpleNamespace(device=torch.device("cuda"), graph_bytes=held)) == chunk
+
+
+@pytest.mark.parametrize(("threads", "chunk"), [(1, 1), (2, 4), (64, 4)])
+def test_on_a_cpu_the_threads_decide(monkeypatch, threads, chunk):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert chunk_rows(Jacobian(curved, image())) == chunk

@@ -13,6 +13,7 @@ from vitequiv.geometry.lanczos import top_triplets
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.geometry.rows import dense
 from vitequiv.geometry.spectrum import spectrum, summarise
+from vitequiv.geometry.subspaces import NormalSpace
 
 CASES = {
     "graded": ([1.0, 1e-2, 1e-4, 1e-6], 4),
@@ -46,6 +47,29 @@ def test_values_and_vectors(name, block):
     torch.testing.assert_close(found.right.T @ found.right, identity, rtol=0, atol=1e-12)
     rebuilt = found.left * found.singular_values[: found.rank] @ found.right.T
     torch.testing.assert_close(rebuilt, matrix, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("smallest", [1e-2, 3e-6])
+def test_in_float32_the_vectors_are_rounded_once_and_take_the_memory_of_the_matrix(smallest, overwrite):
+    values = torch.logspace(0, math.log10(smallest), 5, dtype=torch.float64).tolist()
+    matrix = with_singular_values(values, 7).float()
+    known, memory = matrix.double(), matrix.data_ptr()
+    found = spectrum(matrix, overwrite=overwrite)
+    assert found.rank == 5
+    assert found.right.dtype == torch.float32
+    assert (found.right.data_ptr() == memory) is overwrite
+    # Against the exact singular vectors of the float32 matrix: one rounding to float32 of entries of at most 1.
+    right = torch.linalg.svd(known, full_matrices=False).Vh[:5].T
+    signs = (right * found.right).sum(0).sign()
+    torch.testing.assert_close(found.right.double(), right * signs, rtol=0, atol=6e-8)
+    # The projector takes out what rounding left, whatever the condition number.
+    space = NormalSpace(found.right)
+    x = torch.randn((M, 3), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    normal = space.project(x)
+    torch.testing.assert_close(space.project(normal), normal, rtol=0, atol=1e-12)
+    assert space.project(space.project_null(x)).abs().max() < 1e-12
+    torch.testing.assert_close(space.sample_normal(4, torch.Generator()).norm(dim=0), torch.ones(4).double())
 
 
 FAMILIES = ["clip", "clip-resnet", "hf-clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm"]

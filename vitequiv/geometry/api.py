@@ -15,6 +15,7 @@ from vitequiv.geometry.lanczos import top_triplets
 from vitequiv.geometry.operator import NON_FINITE, Jacobian
 from vitequiv.geometry.rows import dense
 from vitequiv.geometry.spectrum import Spectrum, spectrum, summarise
+from vitequiv.memory import all_finite
 from vitequiv.precision import in_float64
 from vitequiv.results.cost import Cost
 from vitequiv.results.jacobian import JacobianResult, Method, RankReport
@@ -125,10 +126,10 @@ def _full(
     if before:
         before(expected)
     matrix = dense(operator, (lambda row: observe(row, operator.shape[0])) if observe else None)
-    if not bool(matrix.isfinite().all()):
+    if not all_finite(matrix):
         raise ImageError(NON_FINITE)
-    found = spectrum(matrix)
-    del matrix
+    found = spectrum(matrix, overwrite=True)
+    del matrix  # which holds V now
     fresh = Jacobian(encoder.embed, image)
     residuals = _check(fresh, found)
     holds = all(error <= _expected_residual(found, i) for i, error in residuals.items())

@@ -23,7 +23,7 @@ class Preflight:
     Args:
         rows: Backward passes, n.
         seconds: From the time of one.
-        bytes: J in its dtype, V in float64, and the block of J^T that QR works on.
+        bytes: J in its dtype, into whose memory V goes, and the block of J^T that QR works on.
     """
 
     rows: int
@@ -49,7 +49,7 @@ def preflight(jacobian: Jacobian, beside: int = 0) -> Preflight:
     """
     n, m = jacobian.shape
     seconds = n * min(_seconds(jacobian) for _ in range(2))  # the first product of a process also starts thread pools
-    needed = n * m * (torch.finfo(jacobian.dtype).bits // 8 + 8) + WORKSPACE * BLOCK * n * n * 8 + beside
+    needed = n * m * torch.finfo(jacobian.dtype).bits // 8 + WORKSPACE * BLOCK * n * n * 8 + beside
     available = free_bytes(jacobian.device)
     if available is not None and needed > available:
         raise ResourceError(

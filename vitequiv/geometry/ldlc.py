@@ -20,6 +20,7 @@ from vitequiv.geometry.operator import NON_FINITE
 from vitequiv.geometry.rows import dense
 from vitequiv.geometry.spectrum import Spectrum, spectrum
 from vitequiv.geometry.subspaces import NormalSpace
+from vitequiv.memory import all_finite
 from vitequiv.precision import in_float64
 from vitequiv.results.cost import Cost
 from vitequiv.results.ldlc import Checks, Directions, Group, LdlcResult
@@ -107,12 +108,13 @@ def ldlc(
     check_grid(image, 1.0 if epsilon is None else epsilon, points)
     began = time.perf_counter()
     operator = linearise(encoder, image)
-    # Random and null directions in float64: made, projected, and scaled.
-    expected = preflight(operator, 3 * 8 * measured * operator.shape[1])
+    # V beside J, and random and null directions in float64: made, projected, and scaled.
+    right = min(operator.shape) * torch.finfo(operator.dtype).bits // 8
+    expected = preflight(operator, (right + 3 * 8 * measured) * operator.shape[1])
     if before:
         before(expected)
     matrix = dense(operator, (lambda row: observe(row, operator.shape[0])) if observe else None)
-    if not bool(matrix.isfinite().all()):
+    if not all_finite(matrix):
         raise ImageError(NON_FINITE)
     found = spectrum(matrix)
     if found.rank == 0:
@@ -142,7 +144,7 @@ def ldlc(
         constants = directional_constants(encoder.embed, image, vectors, epsilon, points=points, batch_size=batch_size)
         segments = _segments(point, vectors[:, :along], grid(epsilon, points), batch_size)
         if name is Directions.NULL:
-            leak = float((point.normal.basis.T @ vectors.to(point.normal.basis)).norm(dim=0).max())
+            leak = float(point.normal.overlaps(vectors).norm(dim=0).max())
         forwards += constants.forwards + segments.forwards
         vjps, jvps = vjps + segments.vjps, jvps + segments.jvps
         results[name] = Group(constants.values, constants.truncation, constants.floor, derivatives, segments.values)

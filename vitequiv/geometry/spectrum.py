@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.memory import all_finite
 from vitequiv.precision import in_float64
 from vitequiv.results.jacobian import SpectrumSummary
 
@@ -26,7 +27,7 @@ class Spectrum:
     Args:
         singular_values: All min(n, m) of them, falling, float64.
         left: U, (n, r), float64.
-        right: V, (m, r), orthonormal to rounding, float64; on the CPU where J is on a device without float64.
+        right: V, (m, r), orthonormal to the rounding of J's dtype, in which it is stored, on J's device.
         tolerance: Singular values up to here are not told from zero.
     """
 
@@ -41,18 +42,22 @@ class Spectrum:
         return int(self.left.shape[1])
 
 
-def spectrum(matrix: Tensor, dtype: torch.dtype | None = None, block: int | None = None) -> Spectrum:
+def spectrum(
+    matrix: Tensor, dtype: torch.dtype | None = None, block: int | None = None, overwrite: bool = False
+) -> Spectrum:
     """Decompose a wide matrix.
 
     The triangular factor of J^T is taken in float64 by QR of one block of columns of J after the other (TSQR; Demmel,
     Grigori, Hoemmen and Langou 2012, arXiv 0808.2664), and its SVD gives s and U. Errors are about 1e-16 s_1, whereas a
-    Gram matrix J J^T would lose everything below 1e-8 s_1, and in float32 below 1e-3. V = J^T U / s is then made
-    orthonormal by one Cholesky step.
+    Gram matrix J J^T would lose everything below 1e-8 s_1, and in float32 below 1e-3. V = J^T U / s is computed in
+    float64 and rounded once to J's dtype. For a J in float64, where that hides no errors of 1e-16 s_1 / s_r, V is made
+    orthonormal by one Cholesky step; `NormalSpace` makes its projectors exact in any dtype.
 
     Args:
         matrix: J, (n, m), on any device.
         dtype: The dtype J was computed in, which decides the tolerance; by default the matrix's own.
         block: Columns of J at a time; by default 8 n.
+        overwrite: Put V into the memory of J, whose values are lost: J and its decomposition then need no more than J.
 
     Returns:
         The decomposition. Work: 2 m n^2 operations for s and U, and as much for V. No passes.
@@ -62,7 +67,7 @@ def spectrum(matrix: Tensor, dtype: torch.dtype | None = None, block: int | None
     """
     if matrix.ndim != 2:
         raise ValueError(f"Expected a matrix (n, m), got shape {tuple(matrix.shape)}.")
-    if not bool(matrix.isfinite().all()):
+    if not all_finite(matrix):
         raise ValueError("The Jacobian holds NaN or infinity.")
     rows, columns = matrix.shape
     block = block or BLOCK * rows
@@ -75,7 +80,9 @@ def spectrum(matrix: Tensor, dtype: torch.dtype | None = None, block: int | None
     tolerance = rank_tolerance(values, dtype or matrix.dtype)
     rank = int((values > tolerance).sum())
     left = left[:, :rank]
-    return Spectrum(values, left, _right(matrix, left, values[:rank], block), tolerance)
+    store = matrix[:rank] if overwrite else torch.empty_like(matrix[:rank])
+    _store_right(matrix, left / values[:rank], store, block)
+    return Spectrum(values, left, store.T, tolerance)
 
 
 def rank_tolerance(values: Tensor, dtype: torch.dtype) -> float:
@@ -94,17 +101,15 @@ def rank_tolerance(values: Tensor, dtype: torch.dtype) -> float:
     return ROUNDING * torch.finfo(dtype).eps * float(values.norm())
 
 
-def _right(matrix: Tensor, left: Tensor, values: Tensor, block: int) -> Tensor:
-    """V = J^T U / s; the errors of 1e-16 s_1 / s_r in its orthonormality are taken out by a Cholesky step, in place."""
-    right = torch.empty(matrix.shape[1], len(values), dtype=torch.float64, device=left.device)
-    parts = [slice(begin, begin + block) for begin in range(0, matrix.shape[1], block)]
-    for part in parts:
-        right[part] = in_float64(matrix[:, part].T) @ left / values
-    if len(values):
-        lower = torch.linalg.cholesky(right.T @ right)
-        for part in parts:
-            right[part] = torch.linalg.solve_triangular(lower, right[part].T, upper=False).T
-    return right
+def _store_right(matrix: Tensor, weights: Tensor, store: Tensor, block: int) -> None:
+    """V^T = (U / s)^T J, columns by columns, which may be those of J itself."""
+    blocks = [slice(begin, begin + block) for begin in range(0, matrix.shape[1], block)]
+    for part in blocks:
+        store[:, part] = (weights.T @ in_float64(matrix[:, part])).to(store)
+    if len(store) and store.dtype == torch.float64:  # takes out the errors of 1e-16 s_1 / s_r in its orthonormality
+        lower = torch.linalg.cholesky(store @ store.T)
+        for part in blocks:
+            store[:, part] = torch.linalg.solve_triangular(lower, store[:, part], upper=False)
 
 
 def summarise(values: Tensor, rank: int) -> SpectrumSummary:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+    from typing_extensions import Buffer
 
 _REMEDIES = {
     errno.ENOSPC: "free space or choose another --out",
@@ -38,12 +39,12 @@ _REMEDIES = {
 }
 
 
-def atomic_write_bytes(path: str | Path, data: bytes) -> None:
+def atomic_write_bytes(path: str | Path, *data: Buffer) -> None:
     """Write a file so that it is either whole or not there; makes its folder if needed.
 
     Args:
         path: Where to; an existing file is replaced in one step.
-        data: The content.
+        data: The content, in parts or in one.
 
     Raises:
         OutputError: If the system refuses; nothing is left behind.
@@ -55,7 +56,8 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                file.write(data)
+                for part in data:
+                    file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -94,25 +96,23 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
         tensors: By name; any shapes, dtypes and devices.
         metadata: Strings for the file's header.
     """
+    import torch
     from safetensors.torch import save
 
-    plain: dict[str, Tensor] = {}
-    storages: set[int] = set()
-    for name, tensor in tensors.items():
-        flat = tensor.detach().cpu().contiguous()
-        if flat.untyped_storage().data_ptr() in storages:  # the format refuses two names for one memory
-            flat = flat.clone()
-        storages.add(flat.untyped_storage().data_ptr())
-        plain[name] = flat
-    data = memoryview(save(plain, metadata=dict(metadata) if metadata else None))
-    # safetensors writes the metadata in an order that changes from process to process; the tensors' order is fixed.
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(bytes(data[8:end]))
-    if metadata:
-        header["__metadata__"] = dict(metadata)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # The library would copy all tensors into one string of bytes, and write the metadata in an order that changes from
+    # process to process. It names the dtypes and decides the order, for empty tensors; the values go straight to disk.
+    empty = save({name: tensor.new_empty(0) for name, tensor in plain.items()})
+    order = json.loads(empty[8 : 8 + int.from_bytes(empty[:8], "little")])
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name, entry in order.items():
+        begin, end = end, end + plain[name].nbytes
+        header[name] = {"dtype": entry["dtype"], "shape": list(plain[name].shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the format aligns the tensors to 8 bytes
-    atomic_write_bytes(path, b"".join((len(text).to_bytes(8, "little"), text, data[end:])))
+    values = (plain[name].flatten().view(torch.uint8).numpy().data for name in order)
+    atomic_write_bytes(path, len(text).to_bytes(8, "little"), text, *values)
 
 
 def _strict(value: Any) -> Any:

@@ -71,7 +71,7 @@ class JacobianResult:
         shape: (n, m).
         singular_values: Falling: min(n, m) of them for `full`, k for `topk`; float64.
         left: U, (n, r) or (n, k), float64.
-        right: V, (m, r) or (m, k), float64.
+        right: V, (m, r) in the dtype of J, or (m, k) in float64.
         residuals: |J v - s u| / s by index: for `full` of some triplets by independent products, for `topk` of all.
         rank: The rank report; None for `topk`, which cannot know.
         summary: Numbers over the whole spectrum; None for `topk`.

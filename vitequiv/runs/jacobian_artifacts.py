@@ -53,8 +53,12 @@ def write_jacobian(
         image = result.right[:, i].reshape(3, height, width).cpu().numpy()
         name = f"right singular vector {i + 1}, singular value {float(result.singular_values[i]):.4g}"
         images.append(vector_png(image, name))
-    # In float32: V has 150,528 rows, and nothing that is shown of it needs more.
-    tensors = {"singular_values": result.singular_values, "left": result.left.float(), "right": result.right.float()}
+    # In float32, as nothing that is shown of V needs more; a vector a row, as V lies in memory, so without a copy.
+    tensors = {
+        "singular_values": result.singular_values,
+        "left": result.left.float(),
+        "right": result.right.T.float(),
+    }
     metadata = {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256, "image_sha256": record.sha256 or ""}
     envelope = context.envelope(
         item,
