@@ -118,7 +118,7 @@ def test_another_seed_gives_another_noise(run, tmp_path):
     assert starts[0].std().item() == pytest.approx(12**-0.5, rel=0.02)  # uniform on [0, 1]
 
 
-@pytest.mark.parametrize("solver", ["polyak", "gd", "adam", "lbfgs"])
+@pytest.mark.parametrize("solver", ["nystrom", "polyak", "gd", "adam", "lbfgs"])
 def test_every_solver(run, tmp_path, solver):
     # The paper's procedure is slow to 0.99; 0.95 is a fair goal for all four.
     done = run("match", CAT, COFFEE, "--solver", solver, "--cosine", 0.95, "--format", "json", "--quiet")
@@ -200,7 +200,7 @@ def test_settings_know_their_sources(run, tmp_path):
     assert sources["seed"] == (5, "config")
     assert sources["max_passes"] == (2000, "config")
     assert sources["cosine"] == (0.95, "flag")
-    assert sources["solver"] == ("polyak", "default")
+    assert sources["solver"] == ("nystrom", "default")
     assert sources["step_size"] == (0.25, "default")
 
 

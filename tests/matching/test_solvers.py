@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -15,6 +17,7 @@ from vitequiv.matching.solvers import SOLVERS, make_solver
 from vitequiv.matching.solvers.adam import Adam
 from vitequiv.matching.solvers.gd import GradientDescent
 from vitequiv.matching.solvers.lbfgs import LBFGS
+from vitequiv.matching.solvers.nystrom import Nystrom, _solve
 from vitequiv.matching.solvers.polyak import Polyak
 from vitequiv.precision import wide_dtype
 from vitequiv.results.status import Status
@@ -66,7 +69,7 @@ def test_gd_is_equation_4_step_by_step():
     assert [row.loss for row in runs[0].trajectory] == pytest.approx(losses, rel=1e-12)
 
 
-@pytest.mark.parametrize("solver", [GradientDescent(0.3), Polyak()], ids=["gd", "polyak"])
+@pytest.mark.parametrize("solver", [GradientDescent(0.3), Polyak(), Nystrom()], ids=["gd", "polyak", "nystrom"])
 def test_steepest_descent_on_a_linear_map_finds_the_nearest_match(solver):
     a, x, t = matrix(), random_images(1, seed=1), random_images(1, seed=2)
     goal = Goal(cosine=None, residual=1e-9, max_passes=4000, on_lattice=False)
@@ -87,11 +90,84 @@ def test_polyak_step_length_is_loss_over_squared_gradient():
     torch.testing.assert_close((x - moved).flatten(1), length[:, None] * gradient, rtol=1e-12, atol=1e-14)
 
 
-def test_polyak_stays_where_the_gradient_is_zero():
+@pytest.mark.parametrize("solver", [Polyak(), Nystrom()], ids=["polyak", "nystrom"])
+def test_stays_where_the_gradient_is_zero(solver):
     pixels = random_images(1, seed=1)
     point = Linearisation(lambda x: 0 * x.flatten(1)[:, :DIM], pixels)
-    moved, _ = Polyak().step(None, point, torch.ones(1, DIM, dtype=torch.float64))
+    moved, _ = solver.step(None, point, torch.ones(1, DIM, dtype=torch.float64))
     assert torch.equal(moved, pixels)
+
+
+def test_nystrom_begins_with_a_polyak_step():
+    a, x, target = matrix(), random_images(2, seed=1), linear(matrix())(random_images(2, seed=2))
+    point = Linearisation(linear(a), x)
+    by_polyak, _ = Polyak(0.5).step(None, point, point.embedding - target)
+    moved, _ = Nystrom(0.25).step(None, point, point.embedding - target)
+    torch.testing.assert_close(moved, by_polyak, rtol=1e-12, atol=1e-14)
+
+
+def test_nystrom_knows_a_linear_map_once_it_has_seen_all_directions():
+    a, r = matrix(), random_images(2, seed=1).flatten(1)[:, :DIM]
+    gram = a @ a.T
+    state = Nystrom(memory=DIM)._first(random_images(2, seed=2), r)
+    cotangents = torch.randn(2, DIM, DIM, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    state = replace(state, cotangents=cotangents, changes=cotangents @ gram, rest=torch.full((2,), 1e-6).double())
+    y, known, unknown = _solve(state, r)
+    torch.testing.assert_close(y, torch.linalg.solve(gram, r.T).T, rtol=1e-8, atol=0)
+    torch.testing.assert_close(known, (y * (y @ gram)).sum(1), rtol=1e-8, atol=0)
+    assert (unknown < 1e-8 * r.square().sum(1) / 1e-12).all()
+
+
+def test_nystrom_takes_one_number_for_what_it_has_not_seen():
+    gram = torch.diag(torch.tensor([9.0, 4.0, 1.0, 1.0, 1.0], dtype=torch.float64))
+    state = Nystrom(memory=3)._first(random_images(1, seed=2), torch.ones(1, DIM).double())
+    cotangents = torch.zeros(1, 3, DIM, dtype=torch.float64)  # the first place is empty yet
+    cotangents[0, 1:, :2] = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    state = replace(state, cotangents=cotangents, changes=cotangents @ gram, rest=torch.full((1,), 0.25).double())
+    y, known, unknown = _solve(state, torch.ones(1, DIM, dtype=torch.float64))
+    torch.testing.assert_close(y, torch.tensor([[1 / 9, 1 / 4, 4, 4, 4]]).double(), rtol=1e-6, atol=0)
+    assert known.item() == pytest.approx(1 / 9 + 1 / 4)
+    assert unknown.item() == pytest.approx(48)
+
+
+def test_nystrom_sheds_a_displacement_that_the_embedding_does_not_feel():
+    a, start, target = matrix(), random_images(1, seed=1), linear(matrix())(random_images(1, seed=2))
+    idle = random_images(1, seed=3).flatten()
+    idle = (idle - torch.linalg.pinv(a) @ (a @ idle)).view_as(start)
+    lengths = {}
+    for shed in (0.0, 0.6):
+        solver, x = Nystrom(shed=shed), start + idle
+        state = solver._first(start, linear(a)(start))
+        for _ in range(60):
+            point = Linearisation(linear(a), x)
+            x, state = solver.step(state, point, point.embedding - target)
+        lengths[shed] = ((x - start) * idle).sum() / idle.square().sum()
+        assert (linear(a)(x) - target).norm() < 1e-3 * (linear(a)(start) - target).norm()
+    assert lengths[0.0] == pytest.approx(1)  # steps alone never take it back
+    assert lengths[0.6] < 0.98
+
+
+def test_nystrom_sheds_less_where_a_step_brings_nothing():
+    solver, x = Nystrom(), random_images(1, seed=1)
+    point = Linearisation(linear(matrix()), x)
+    residual = torch.ones(1, DIM, dtype=torch.float64)
+    _, state = solver.step(None, point, residual)
+    _, state = solver.step(state, point, residual)
+    assert state.shed.item() == 0.3
+    _, state = solver.step(state, point, residual / 2)
+    assert state.shed.item() == pytest.approx(0.33)
+
+
+def test_nystrom_is_not_disturbed_by_an_image_that_is_not_finite():
+    a, x, target = matrix(), random_images(3, seed=1), linear(matrix())(random_images(3, seed=2))
+    goal = Goal(cosine=None, residual=1e-3, on_lattice=False)
+    broken = target.clone()
+    broken[1] = torch.nan
+    alone = minimise(linear(a), x[[0, 2]], target[[0, 2]], Nystrom(), goal)
+    runs = minimise(linear(a), x, broken, Nystrom(), goal)
+    assert [run.status for run in runs] == [Status.CONVERGED, Status.NON_FINITE, Status.CONVERGED]
+    for run, other in zip(runs[::2], alone, strict=True):
+        torch.testing.assert_close(run.pixels, other.pixels, rtol=1e-12, atol=1e-12)
 
 
 def test_adam_is_torchs_adam():
@@ -128,7 +204,7 @@ def test_a_step_size_must_be_positive(step):
 
 
 def test_an_unknown_solver_names_the_known():
-    with pytest.raises(ValueError, match="choose from polyak, gd, adam, lbfgs"):
+    with pytest.raises(ValueError, match="choose from nystrom, polyak, gd, adam, lbfgs"):
         make_solver("newton")
 
 

@@ -15,7 +15,7 @@ from vitequiv.cli.progress import points_progress
 from vitequiv.cli.render import Column, Renderer
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
-from vitequiv.matching.names import DEFAULT_COSINE, SolverName
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_SOLVER, SolverName
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.interpolate import (
     DEFAULT_MAX_PASSES,
@@ -117,7 +117,7 @@ def interpolate(
     ] = DEFAULT_COSINE,
     solver: Annotated[
         SolverName, typer.Option(help="How a point is re-matched.", rich_help_panel=MATCHED)
-    ] = SolverName.POLYAK,
+    ] = DEFAULT_SOLVER,
     step_size: Annotated[
         float | None,
         typer.Option(help="The solver's, as in match.", show_default=False, rich_help_panel=MATCHED),

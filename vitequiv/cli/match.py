@@ -16,7 +16,7 @@ from vitequiv.cli.progress import match_progress
 from vitequiv.cli.render import Column, Renderer
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, Init, SolverName
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, Init, SolverName
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
@@ -67,11 +67,12 @@ def match(
     ] = Init.SOURCE,
     solver: Annotated[
         SolverName, typer.Option(help="How to move; gd is the paper's.", rich_help_panel=PANEL)
-    ] = SolverName.POLYAK,
+    ] = DEFAULT_SOLVER,
     step_size: Annotated[
         float | None,
         typer.Option(
-            help="gd (default 0.001), adam (0.002): on pixels in [0, 1]; polyak (0.25), lbfgs (1): a factor on theirs.",
+            help="gd (default 0.001), adam (0.002): on pixels in [0, 1]; "
+            "nystrom (0.12), polyak (0.25), lbfgs (1): a factor on theirs.",
             show_default=False,
             rich_help_panel=PANEL,
         ),

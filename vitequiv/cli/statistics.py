@@ -17,7 +17,7 @@ from vitequiv.cli.progress import match_progress
 from vitequiv.cli.render import Column, Renderer
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, SolverName
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, SolverName
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting
 from vitequiv.results.statistics import Rate, Sample
@@ -94,7 +94,7 @@ def statistics(
     ] = False,
     solver: Annotated[
         SolverName, typer.Option(help="How to move; gd is the paper's.", rich_help_panel=PANEL)
-    ] = SolverName.POLYAK,
+    ] = DEFAULT_SOLVER,
     step_size: Annotated[
         float | None,
         typer.Option(help="As for vitequiv match.", show_default=False, rich_help_panel=PANEL),

@@ -11,7 +11,7 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.images.lattice import quantise
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer, Run, minimise
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, SolverName
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER
 from vitequiv.matching.objective import cosine_similarity, relative_residual
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
@@ -27,7 +27,7 @@ def match(
     sources: Tensor,
     targets: Tensor,
     *,
-    solver: str | Solver = SolverName.POLYAK,
+    solver: str | Solver = DEFAULT_SOLVER,
     step_size: float | None = None,
     cosine: float | None = DEFAULT_COSINE,
     residual: float | None = None,
@@ -43,7 +43,7 @@ def match(
         encoder: The encoder, from `load_encoder`.
         sources: Where to start, (B, 3, H, W) in [0, 1] at the encoder's input size; one (3, H, W) serves all targets.
         targets: Images whose embeddings to match, likewise; one serves all sources.
-        solver: `polyak`, `gd`, `adam`, `lbfgs`, or any object that keeps the `Solver` protocol.
+        solver: `nystrom`, `polyak`, `gd`, `adam`, `lbfgs`, or any object that keeps the `Solver` protocol.
         step_size: The named solver's step size; None for its default.
         cosine: Cosine similarity to reach, in (-1, 1]; None if only the residual counts.
         residual: Relative residual |f(x) - t| / |t| to come down to; None if only the cosine counts.

@@ -8,6 +8,7 @@ from enum import StrEnum
 class SolverName(StrEnum):
     """The solvers, the default first."""
 
+    NYSTROM = "nystrom"
     POLYAK = "polyak"
     GD = "gd"
     ADAM = "adam"
@@ -23,5 +24,6 @@ class Init(StrEnum):
     """At uniform random pixels (paper, Fig. 13)."""
 
 
+DEFAULT_SOLVER = SolverName.NYSTROM
 DEFAULT_COSINE = 0.99
 DEFAULT_MAX_PASSES = 3000

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.matching.goal import Goal
-from vitequiv.matching.names import DEFAULT_COSINE, SolverName
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_SOLVER
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
 from vitequiv.memory import peak_memory_mb
@@ -50,7 +50,7 @@ def interpolate(
     steps: int | None = None,
     match: str | Tensor = Reference.START,
     cosine: float = DEFAULT_COSINE,
-    solver: str | Solver = SolverName.POLYAK,
+    solver: str | Solver = DEFAULT_SOLVER,
     step_size: float | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     max_passes: int = DEFAULT_MAX_PASSES,

@@ -8,11 +8,13 @@ from vitequiv.matching.names import SolverName
 from vitequiv.matching.solvers.adam import Adam
 from vitequiv.matching.solvers.gd import GradientDescent
 from vitequiv.matching.solvers.lbfgs import LBFGS
+from vitequiv.matching.solvers.nystrom import Nystrom
 from vitequiv.matching.solvers.polyak import Polyak
 
-AnySolver = Adam | GradientDescent | LBFGS | Polyak
+AnySolver = Adam | GradientDescent | LBFGS | Nystrom | Polyak
 
 SOLVERS: dict[SolverName, AnySolver] = {
+    SolverName.NYSTROM: Nystrom(),
     SolverName.POLYAK: Polyak(),
     SolverName.GD: GradientDescent(),
     SolverName.ADAM: Adam(),
