@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from vitequiv.maps import Embed
+from vitequiv.matching.objective import Chart, as_it_is
 
 
 class Linearisation:
@@ -14,18 +15,22 @@ class Linearisation:
     Args:
         embed: The map from pixels to embeddings.
         pixels: The points, (B, 3, H, W).
+        chart: From embeddings to what the loss compares; J is the Jacobian of both together.
 
     Attributes:
         pixels: The points, detached.
         embedding: f(x), (B, n), detached.
+        compared: Its chart, (B, n), detached.
         vjps: Products asked for so far, an image.
     """
 
-    def __init__(self, embed: Embed, pixels: Tensor) -> None:
+    def __init__(self, embed: Embed, pixels: Tensor, chart: Chart = as_it_is) -> None:
         self.pixels = pixels.detach()
         self._leaf = self.pixels.clone().requires_grad_()
-        self._graph = embed(self._leaf)
-        self.embedding = self._graph.detach()
+        embedding = embed(self._leaf)
+        self.embedding = embedding.detach()
+        self._graph = chart(embedding)
+        self.compared = self._graph.detach()
         self.vjps = 0
 
     def pullback(self, cotangent: Tensor) -> Tensor:

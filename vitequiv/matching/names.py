@@ -23,5 +23,14 @@ class Init(StrEnum):
     """At uniform random pixels (paper, Fig. 13)."""
 
 
+class LossName(StrEnum):
+    """What a match makes small, the default first."""
+
+    DISTANCE = "distance"
+    """Half the squared distance to the target's embedding (paper, Eq. 3)."""
+    COSINE = "cosine"
+    """1 - cosine similarity to it: its length does not matter."""
+
+
 DEFAULT_COSINE = 0.99
 DEFAULT_MAX_PASSES = 3000

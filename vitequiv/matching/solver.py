@@ -29,7 +29,8 @@ class Solver(Protocol):
         Args:
             state: What `init` or the last step returned.
             point: The current points with f and J^T.
-            residual: f(x) - f(x_tg), (B, n).
+            residual: f(x) - f(x_tg), (B, n), as the loss compares them (see `Chart`): the loss is half its square and
+                J^T pulls it back to the gradient.
 
         Returns:
             The next points (B, 3, H, W), anywhere (the loop projects them on the box), and the next state.
