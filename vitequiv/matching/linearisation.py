@@ -19,18 +19,18 @@ class Linearisation:
 
     Attributes:
         pixels: The points, detached.
-        embedding: f(x), (B, n), detached.
-        compared: Its chart, (B, n), detached.
+        raw: What `embed` gives, (B, n), detached.
+        embedding: f(x), (B, n), detached: its chart, which is all that a solver has to know.
         vjps: Products asked for so far, an image.
     """
 
     def __init__(self, embed: Embed, pixels: Tensor, chart: Chart = as_it_is) -> None:
         self.pixels = pixels.detach()
         self._leaf = self.pixels.clone().requires_grad_()
-        embedding = embed(self._leaf)
-        self.embedding = embedding.detach()
-        self._graph = chart(embedding)
-        self.compared = self._graph.detach()
+        raw = embed(self._leaf)
+        self.raw = raw.detach()
+        self._graph = chart(raw)
+        self.embedding = self._graph.detach()
         self.vjps = 0
 
     def pullback(self, cotangent: Tensor) -> Tensor:

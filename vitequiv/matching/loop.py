@@ -129,7 +129,7 @@ def minimise(
         if memory:
             for run in runs:
                 run.graph_bytes = memory.bytes
-        residual = point.compared - chart(target)
+        residual = point.embedding - chart(target)
         _evaluate(runs, point, residual, start, target)
         for run, met in zip(runs, _met(embed, point, target, goal, runs), strict=True):
             run.status = Status.CONVERGED if met else run.status or _given_up(run, goal)
@@ -158,8 +158,8 @@ def minimise(
 def _evaluate(runs: list[Run], point: Linearisation, residual: Tensor, start: Tensor, target: Tensor) -> None:
     """Book one evaluation of each image: trajectory, best point, and whether it is finite at all."""
     losses = squared_distance(residual).tolist()
-    distances = (2 * squared_distance(point.embedding - target)).sqrt().tolist()
-    cosines = cosine_similarity(point.embedding, target).tolist()
+    distances = (2 * squared_distance(point.raw - target)).sqrt().tolist()
+    cosines = cosine_similarity(point.raw, target).tolist()
     moved = wide((point.pixels - start).abs()).flatten(1).mean(1).tolist()
     finite = (residual.isfinite().all(1) & point.pixels.isfinite().flatten(1).all(1)).tolist()
     for i, run in enumerate(runs):
@@ -174,12 +174,12 @@ def _evaluate(runs: list[Run], point: Linearisation, residual: Tensor, start: Te
         if losses[i] < (1 - PROGRESS) * run.milestone:
             run.idle, run.milestone = 0, losses[i]
         if losses[i] < run.loss:
-            run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.embedding[i].clone()
+            run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.raw[i].clone()
 
 
 def _met(embed: Embed, point: Linearisation, target: Tensor, goal: Goal, runs: list[Run]) -> list[bool]:
     """Which images are done; where the goal counts for the 8-bit image, that one is embedded too."""
-    met = goal.met(point.embedding, target)
+    met = goal.met(point.raw, target)
     if goal.on_lattice:
         affordable = torch.tensor([run.passes < goal.max_passes for run in runs], device=met.device)
         met &= affordable  # without a pass left it cannot be known
@@ -191,7 +191,7 @@ def _met(embed: Embed, point: Linearisation, target: Tensor, goal: Goal, runs: l
         for i in candidates.tolist():
             runs[i].forwards += 1
     for i in met.nonzero()[:, 0].tolist():
-        runs[i].pixels, runs[i].embedding = point.pixels[i].clone(), point.embedding[i].clone()
+        runs[i].pixels, runs[i].embedding = point.pixels[i].clone(), point.raw[i].clone()
     return [bool(m) for m in met.tolist()]
 
 
