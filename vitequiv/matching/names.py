@@ -14,15 +14,6 @@ class SolverName(StrEnum):
     LBFGS = "lbfgs"
 
 
-class Init(StrEnum):
-    """Where a match starts."""
-
-    SOURCE = "source"
-    """At the source image."""
-    NOISE = "noise"
-    """At uniform random pixels (paper, Fig. 13)."""
-
-
 class LossName(StrEnum):
     """What a match makes small, the default first."""
 
@@ -30,6 +21,15 @@ class LossName(StrEnum):
     """Half the squared distance to the target's embedding (paper, Eq. 3)."""
     COSINE = "cosine"
     """1 - cosine similarity to it: its length does not matter."""
+
+
+class Init(StrEnum):
+    """Where a match starts."""
+
+    SOURCE = "source"
+    """At the source image."""
+    NOISE = "noise"
+    """At uniform random pixels (paper, Fig. 13)."""
 
 
 DEFAULT_COSINE = 0.99
