@@ -9,11 +9,33 @@ import torch
 from vitequiv.classification.choice import check_labels
 from vitequiv.classification.cosine import DEFAULT_TEMPERATURE, CosineClassifier, unit
 from vitequiv.classification.templates import DEFAULT_TEMPLATE, check_templates, prompts
-from vitequiv.encoders.base import Encoder
+from vitequiv.encoders.base import Encoder, TextTower
 from vitequiv.errors import UsageError
 from vitequiv.results.classify import ClassifierKind, ClassifierRecord
 
 TEXTS_AT_ONCE = 256
+
+
+def require_text_tower(encoder: Encoder, wish: str, instead: str) -> TextTower:
+    """Make sure that an encoder reads text.
+
+    Args:
+        encoder: The encoder.
+        wish: What it is to do, for the message.
+        instead: What any encoder can do.
+
+    Returns:
+        Its text tower.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    if encoder.tower.text is None:
+        raise UsageError(
+            f"The model {encoder.spec} has no text tower, so it cannot {wish}: tiny-clip and clip (open_clip) have "
+            f"one; {instead}."
+        )
+    return encoder.tower.text
 
 
 def zero_shot_classifier(
@@ -35,17 +57,13 @@ def zero_shot_classifier(
     Raises:
         UsageError: If the encoder has no text tower, a name comes twice or a template has no place for it.
     """
-    if encoder.tower.text is None:
-        raise UsageError(
-            f"The model {encoder.spec} has no text tower, so it cannot read labels: tiny-clip and clip (open_clip) "
-            "have one; every model takes --prototypes DIR, a folder of images a class."
-        )
+    text = require_text_tower(encoder, "read labels", "every model takes --prototypes DIR, a folder of images a class")
     check_labels(labels, "The list of labels")
     check_templates(templates)
     texts = [sentence for sentences in prompts(labels, templates) for sentence in sentences]
     parts = [encoder.embed_text(texts[i : i + TEXTS_AT_ONCE]) for i in range(0, len(texts), TEXTS_AT_ONCE)]
     each = unit(torch.cat(parts)).reshape(len(labels), -1, encoder.embedding_dim)  # (C, templates, n)
-    own = encoder.tower.text.logit_scale
+    own = text.logit_scale
     scale = 1 / temperature if temperature else own if own is not None else 1 / DEFAULT_TEMPERATURE
     record = ClassifierRecord(
         ClassifierKind.ZERO_SHOT, tuple(labels), tuple(templates) or (DEFAULT_TEMPLATE,), float(scale)

@@ -131,8 +131,8 @@ def _show(envelopes: Sequence[Envelope], where: str) -> None:
         for match in result["matches"]:
             cells = [_guess(match[key]) for key in ("before", "after", "target")]
             before, after = match["cosine"]["before"], match["cosine"]["after"]
-            cosines = ["-" if before is None else f"{before:.4f}", f"{after:.4f}"]
-            verdict = "[green]yes[/]" if match["takes_target_class"] else "[red]no[/]"
+            cosines = ["-" if before is None else f"{before:.4f}", "-" if after is None else f"{after:.4f}"]
+            verdict = {True: "[green]yes[/]", False: "[red]no[/]", None: "-"}[match["takes_target_class"]]
             matches.add_row(escape(match["name"]), escape(spec), *cells, *cosines, verdict)
     for table in (images, matches):
         if table.row_count:

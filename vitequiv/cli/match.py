@@ -14,13 +14,22 @@ from vitequiv.cli.console import print_note
 from vitequiv.cli.formats import Format
 from vitequiv.cli.progress import match_progress
 from vitequiv.cli.render import Column, Renderer
+from vitequiv.cli.target_options import TargetEmbedding, TargetMean, TargetText
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, Init, SolverName
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, Init, LossName, SolverName
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.worklist import Pair, pairs_from_csv, pairs_from_noise, pairs_from_paths
+from vitequiv.runs.target_choice import TargetChoice, TextTarget, choose_target
+from vitequiv.runs.worklist import (
+    Pair,
+    noise_to_given,
+    pairs_from_csv,
+    pairs_from_noise,
+    pairs_from_paths,
+    pairs_to_given,
+)
 
 VERB = "match"
 PANEL = "Match"
@@ -51,7 +60,7 @@ def match(
         typer.Argument(
             metavar="SOURCE... TARGET",
             help="Images to change (files, folders, patterns, or - for names on standard input), then the image whose "
-            "embedding they are to share.",
+            "embedding they are to share, unless an option names the target.",
             show_default=False,
         ),
     ] = None,
@@ -61,6 +70,9 @@ def match(
             metavar="FILE", help="CSV with the columns source,target[,name] in place of names.", rich_help_panel=PANEL
         ),
     ] = None,
+    target_text: TargetText = None,
+    target_embedding: TargetEmbedding = None,
+    target_mean: TargetMean = None,
     init: Annotated[
         Init,
         typer.Option(help="Start at the source, or at noise: then every name is a target.", rich_help_panel=PANEL),
@@ -73,6 +85,15 @@ def match(
         typer.Option(
             help="gd (default 0.001), adam (0.002): on pixels in [0, 1]; "
             "nystrom (0.12), polyak (0.25), lbfgs (1): a factor on theirs.",
+            show_default=False,
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    loss: Annotated[
+        LossName | None,
+        typer.Option(
+            help="What to make small: the distance to the target's embedding, which is the paper's and the default, or "
+            "1 - cosine, the default for --target-text.",
             show_default=False,
             rich_help_panel=PANEL,
         ),
@@ -104,9 +125,13 @@ def match(
     """Change images invisibly until they share a target's embedding."""
     del config  # read by its callback, before the other options
     given: dict[str, Any] = {
+        "target_text": target_text,
+        "target_embedding": target_embedding,
+        "target_mean": target_mean or None,
         "init": init,
         "solver": solver,
         "step_size": step_size,
+        "loss": loss,
         "cosine": cosine,
         "residual": residual,
         "max_passes": max_passes,
@@ -119,7 +144,13 @@ def match(
     }
     settings = settings_of(context, given)
     _check_ranges(cosine, residual, step_size)
-    todo = _worklist(paths or [], pairs, init, quiet)
+    choice = choose_target(target_text, target_embedding, target_mean or [], sys.stdin)
+    todo = _worklist(paths or [], pairs, choice, init, quiet)
+    if isinstance(choice, TextTarget) and residual is not None:
+        raise UsageError("--residual is a distance, and a text's embedding is not as long as an image's: use --cosine.")
+    # Not as a default of the option, for it depends on the target.
+    minimised = loss or (LossName.COSINE if isinstance(choice, TextTarget) else LossName.DISTANCE)
+    settings["loss"] = Setting(minimised, settings["loss"].source)
     directory = RunDirectory(out, VERB)
     directory.prepare((pair.name for pair in todo), overwrite)
     options.note_default_model(settings["model"], quiet)
@@ -132,6 +163,7 @@ def match(
     from vitequiv.matching.solvers import make_solver
     from vitequiv.runs.context import describe_run
     from vitequiv.runs.match import MatchPlan, run_matches
+    from vitequiv.runs.targets import make_target
 
     encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
     step_rule = make_solver(solver, step_size)
@@ -139,7 +171,9 @@ def match(
     # A residual alone is a goal of its own; the default cosine stands for no goal named at all.
     alone = residual is not None and settings["cosine"].source is Source.DEFAULT
     settings["cosine"] = Setting(None, Source.DEFAULT) if alone else settings["cosine"]
-    plan = MatchPlan(step_rule, Goal(None if alone else cosine, residual, max_passes), batch_size, seed)
+    goal = Goal(None if alone else cosine, residual, max_passes)
+    target = make_target(encoder, choice, batch_size) if choice else None
+    plan = MatchPlan(step_rule, goal, batch_size, seed, minimised, target)
     run = describe_run(VERB, encoder, settings, seed)
 
     renderer = Renderer(output_format, COLUMNS)
@@ -151,14 +185,22 @@ def match(
         raise typer.Exit(ExitCode.ITEM_FAILED)
 
 
-def _worklist(paths: list[str], pairs: Path | None, init: Init, quiet: bool) -> list[Pair]:
+def _worklist(paths: list[str], pairs: Path | None, choice: TargetChoice | None, init: Init, quiet: bool) -> list[Pair]:
     """Find the pairs that the command line names."""
     if pairs is not None:
         if paths:
             raise UsageError("Give either --pairs or SOURCE... TARGET, not both.")
         if init is Init.NOISE:
             raise UsageError("--init noise has no sources: name the targets instead of --pairs.")
+        if choice is not None:
+            raise UsageError("Give either --pairs, whose rows name their targets, or a --target option, not both.")
         return pairs_from_csv(pairs)
+    if choice is not None and init is Init.NOISE:
+        if paths:
+            raise UsageError("--init noise has no sources and an option names the target: leave out the names.")
+        return [noise_to_given(choice.label)]
+    if choice is not None:
+        return pairs_to_given(paths, choice.label, sys.stdin)
     if init is Init.NOISE:
         return pairs_from_noise(paths, sys.stdin)
     found, notes = pairs_from_paths(paths, sys.stdin)

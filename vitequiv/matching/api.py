@@ -11,7 +11,7 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.images.lattice import quantise
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer, Run, minimise
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, LossName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
@@ -25,8 +25,10 @@ from vitequiv.results.status import Status
 def match(
     encoder: Encoder,
     sources: Tensor,
-    targets: Tensor,
+    targets: Tensor | None = None,
     *,
+    embeddings: Tensor | None = None,
+    loss: str = LossName.DISTANCE,
     solver: str | Solver = DEFAULT_SOLVER,
     step_size: float | None = None,
     cosine: float | None = DEFAULT_COSINE,
@@ -43,6 +45,9 @@ def match(
         encoder: The encoder, from `load_encoder`.
         sources: Where to start, (B, 3, H, W) in [0, 1] at the encoder's input size; one (3, H, W) serves all targets.
         targets: Images whose embeddings to match, likewise; one serves all sources.
+        embeddings: In place of targets, the embeddings themselves, (B, n), or one (n,) for all sources: of a text, a
+            mean, or kept from before.
+        loss: `distance` (Eq. 3) or `cosine`, for embeddings whose length means nothing, such as a text's.
         solver: `nystrom`, `polyak`, `gd`, `adam`, `lbfgs`, or any object that keeps the `Solver` protocol.
         step_size: The named solver's step size; None for its default.
         cosine: Cosine similarity to reach, in (-1, 1]; None if only the residual counts.
@@ -52,7 +57,7 @@ def match(
         observe: Called with the progress after each evaluation.
 
     Returns:
-        A result a pair, in order; its `cost` leaves out the one forward for the target's own embedding.
+        A result a pair, in order; its `cost` leaves out the one forward for the embedding of a target that is an image.
 
     Raises:
         ValueError: If a shape, a range or an option's value is not as described.
@@ -62,22 +67,46 @@ def match(
         solver = make_solver(solver, step_size)
     elif step_size is not None:
         raise ValueError("step_size goes with a solver's name: set it on the solver object instead.")
-    start, target_pixels = _pair(encoder.batch(sources, "sources"), encoder.batch(targets, "targets"))
-    with torch.no_grad():
-        target = encoder.embed(target_pixels)
-    runs = minimise(encoder.embed, start, target, solver, goal, observe)
+    if loss not in set(LossName):
+        raise ValueError(f"There is no loss {loss!r}: choose from {', '.join(LossName)}.")
+    start = encoder.batch(sources, "sources")
+    if targets is not None and embeddings is None:
+        start, target_pixels = _pair(start, encoder.batch(targets, "targets"))
+        with torch.no_grad():
+            target = encoder.embed(target_pixels)
+    elif embeddings is not None and targets is None:
+        start, target = _pair(start, _vectors(encoder, embeddings))
+    else:
+        given = "neither" if targets is None else "both"
+        raise ValueError(f"Expected either targets, which are images, or embeddings, got {given}.")
+    if loss == LossName.COSINE and not bool(target.any(1).all()):
+        raise ValueError("The embedding of a target is zero, so it has no direction to match: use loss='distance'.")
+    runs = minimise(encoder.embed, start, target, solver, goal, observe, LossName(loss))
     return [_result(run, x, t, encoder.device) for run, x, t in zip(runs, start, target, strict=True)]
 
 
 def _pair(sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Let one image serve all on the other side."""
+    """Let one image or embedding serve all on the other side."""
     count = max(len(sources), len(targets))
     if {len(sources), len(targets)} - {1, count}:
         raise ValueError(
             f"There are {len(sources)} sources and {len(targets)} targets: "
             "give as many of one as of the other, or a single one."
         )
-    return tuple(side.expand(count, -1, -1, -1).clone() for side in (sources, targets))  # type: ignore[return-value]
+    return tuple(side.expand(count, *side.shape[1:]).clone() for side in (sources, targets))  # type: ignore[return-value]
+
+
+def _vectors(encoder: Encoder, embeddings: Tensor) -> Tensor:
+    """Check embeddings and bring them to the encoder's device and dtype, (B, n)."""
+    batch = embeddings[None] if embeddings.ndim == 1 else embeddings
+    if batch.ndim != 2 or batch.shape[1] != encoder.embedding_dim or not batch.is_floating_point():
+        raise ValueError(
+            f"embeddings must be floating point of shape (B, {encoder.embedding_dim}) for {encoder.spec}, got "
+            f"{embeddings.dtype} of shape {tuple(embeddings.shape)}."
+        )
+    if not bool(batch.isfinite().all()):
+        raise ValueError("embeddings must be finite, got NaN or infinity.")
+    return batch.detach().to(encoder.device, encoder.pixel_dtype).contiguous()
 
 
 def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> MatchResult:
@@ -86,7 +115,7 @@ def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> Ma
     first = run.trajectory[0] if run.trajectory else None
     residual = relative_residual((final - target)[None], target[None]).item()
     size = wide(target).norm().item()
-    initial_residual = math.sqrt(2 * first.loss) / size if first and size else math.nan
+    initial_residual = run.initial_distance / size if first and size else math.nan
     untouched = status is Status.CONVERGED and torch.equal(run.pixels, start)
     return MatchResult(
         status=status,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from vitequiv.maps import Embed
+from vitequiv.matching.objective import Chart, as_it_is
 
 
 class Linearisation:
@@ -14,17 +15,21 @@ class Linearisation:
     Args:
         embed: The map from pixels to embeddings.
         pixels: The points, (B, 3, H, W).
+        chart: From embeddings to what the loss compares; J is the Jacobian of both together.
 
     Attributes:
         pixels: The points, detached.
-        embedding: f(x), (B, n), detached.
+        raw: What `embed` gives, (B, n), detached.
+        embedding: f(x), (B, n), detached: its chart, which is all that a solver has to know.
         vjps: Products asked for so far, an image.
     """
 
-    def __init__(self, embed: Embed, pixels: Tensor) -> None:
+    def __init__(self, embed: Embed, pixels: Tensor, chart: Chart = as_it_is) -> None:
         self.pixels = pixels.detach()
         self._leaf = self.pixels.clone().requires_grad_()
-        self._graph = embed(self._leaf)
+        raw = embed(self._leaf)
+        self.raw = raw.detach()
+        self._graph = chart(raw)
         self.embedding = self._graph.detach()
         self.vjps = 0
 

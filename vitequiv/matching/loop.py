@@ -16,7 +16,8 @@ from vitequiv.maps import Embed
 from vitequiv.matching.box import project
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.linearisation import Linearisation
-from vitequiv.matching.objective import cosine_similarity, squared_distance
+from vitequiv.matching.names import LossName
+from vitequiv.matching.objective import CHARTS, cosine_similarity, squared_distance
 from vitequiv.matching.solver import Solver, select
 from vitequiv.memory import graph_memory
 from vitequiv.precision import wide
@@ -62,6 +63,7 @@ class Run:
         pixels: The best point so far, (3, H, W).
         embedding: f there, (n,).
         loss: The loss there; infinite before the first evaluation.
+        initial_distance: |f - f(x_tg)| at the first finite evaluation.
         status: How it ended; None while it goes on.
         forwards: Evaluations so far.
         vjps: Products with J^T so far.
@@ -75,6 +77,7 @@ class Run:
     pixels: Tensor
     embedding: Tensor
     loss: float = float("inf")
+    initial_distance: float = float("nan")
     status: Status | None = None
     forwards: int = 0
     vjps: int = 0
@@ -91,7 +94,13 @@ class Run:
 
 
 def minimise(
-    embed: Embed, start: Tensor, target: Tensor, solver: Solver, goal: Goal, observe: Observer | None = None
+    embed: Embed,
+    start: Tensor,
+    target: Tensor,
+    solver: Solver,
+    goal: Goal,
+    observe: Observer | None = None,
+    loss: LossName = LossName.DISTANCE,
 ) -> list[Run]:
     """Move images until their embeddings match their targets.
 
@@ -104,29 +113,31 @@ def minimise(
         solver: The step rule.
         goal: When to stop.
         observe: Told of the progress after each evaluation.
+        loss: What to make small.
 
     Returns:
         A run an image, in order. Its point is the one that met the goal, else the one of least loss; always in the box.
     """
-    began = time.perf_counter()
+    began, chart = time.perf_counter(), CHARTS[loss]
     everyone = [
         Run(pixels=x.clone(), embedding=torch.full_like(t, torch.nan)) for x, t in zip(start, target, strict=True)
     ]
     runs, pixels, state = everyone, project(start), solver.init(start)
     while runs:
         with graph_memory() if runs is everyone else nullcontext() as memory:
-            point = Linearisation(embed, pixels)
+            point = Linearisation(embed, pixels, chart)
         if memory:
             for run in runs:
                 run.graph_bytes = memory.bytes
-        _evaluate(runs, point, start, target)
+        residual = point.embedding - chart(target)
+        _evaluate(runs, point, residual, start, target)
         for run, met in zip(runs, _met(embed, point, target, goal, runs), strict=True):
             run.status = Status.CONVERGED if met else run.status or _given_up(run, goal)
         if observe:
             observe(_progress(runs, goal, len(everyone)))
         going = torch.tensor([run.status is None for run in runs], device=pixels.device)
         if going.any():
-            proposed, state = solver.step(state, point, point.embedding - target)
+            proposed, state = solver.step(state, point, residual)
             finite = proposed.isfinite().flatten(1).all(1)  # before the box hides an infinity
             proposed = project(proposed)
             stuck = (proposed == pixels).flatten(1).all(1)
@@ -144,11 +155,11 @@ def minimise(
     return everyone
 
 
-def _evaluate(runs: list[Run], point: Linearisation, start: Tensor, target: Tensor) -> None:
+def _evaluate(runs: list[Run], point: Linearisation, residual: Tensor, start: Tensor, target: Tensor) -> None:
     """Book one evaluation of each image: trajectory, best point, and whether it is finite at all."""
-    residual = point.embedding - target
     losses = squared_distance(residual).tolist()
-    cosines = cosine_similarity(point.embedding, target).tolist()
+    distances = (2 * squared_distance(point.raw - target)).sqrt().tolist()
+    cosines = cosine_similarity(point.raw, target).tolist()
     moved = wide((point.pixels - start).abs()).flatten(1).mean(1).tolist()
     finite = (residual.isfinite().all(1) & point.pixels.isfinite().flatten(1).all(1)).tolist()
     for i, run in enumerate(runs):
@@ -156,17 +167,19 @@ def _evaluate(runs: list[Run], point: Linearisation, start: Tensor, target: Tens
         if not finite[i]:
             run.status = Status.NON_FINITE
             continue
+        if not run.trajectory:
+            run.initial_distance = distances[i]
         run.trajectory.append(TrajectoryRow(run.passes, losses[i], cosines[i], moved[i]))
         run.idle += 1
         if losses[i] < (1 - PROGRESS) * run.milestone:
             run.idle, run.milestone = 0, losses[i]
         if losses[i] < run.loss:
-            run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.embedding[i].clone()
+            run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.raw[i].clone()
 
 
 def _met(embed: Embed, point: Linearisation, target: Tensor, goal: Goal, runs: list[Run]) -> list[bool]:
     """Which images are done; where the goal counts for the 8-bit image, that one is embedded too."""
-    met = goal.met(point.embedding, target)
+    met = goal.met(point.raw, target)
     if goal.on_lattice:
         affordable = torch.tensor([run.passes < goal.max_passes for run in runs], device=met.device)
         met &= affordable  # without a pass left it cannot be known
@@ -178,7 +191,7 @@ def _met(embed: Embed, point: Linearisation, target: Tensor, goal: Goal, runs: l
         for i in candidates.tolist():
             runs[i].forwards += 1
     for i in met.nonzero()[:, 0].tolist():
-        runs[i].pixels, runs[i].embedding = point.pixels[i].clone(), point.embedding[i].clone()
+        runs[i].pixels, runs[i].embedding = point.pixels[i].clone(), point.raw[i].clone()
     return [bool(m) for m in met.tolist()]
 
 

@@ -15,6 +15,15 @@ class SolverName(StrEnum):
     LBFGS = "lbfgs"
 
 
+class LossName(StrEnum):
+    """What a match makes small, the default first."""
+
+    DISTANCE = "distance"
+    """Half the squared distance to the target's embedding (paper, Eq. 3)."""
+    COSINE = "cosine"
+    """1 - cosine similarity to it: its length does not matter."""
+
+
 class Init(StrEnum):
     """Where a match starts."""
 

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 
+from vitequiv.matching.names import LossName
 from vitequiv.precision import wide
+
+Chart = Callable[[Tensor], Tensor]
+"""From embeddings (B, n) to what a loss compares, (B, n); every loss is half the squared distance of that."""
+
+
+def as_it_is(embedding: Tensor) -> Tensor:
+    """The chart of the distance."""
+    return embedding
+
+
+def direction(embedding: Tensor) -> Tensor:
+    """The chart of the cosine: for unit vectors, half the squared distance is 1 - cosine.
+
+    So every solver that works on residuals, whatever it makes of them, takes the cosine as well.
+
+    Args:
+        embedding: (B, n).
+
+    Returns:
+        Unit vectors (B, n) in the same precision; a zero row stays zero.
+    """
+    return torch.nn.functional.normalize(embedding, dim=1)
+
+
+CHARTS: Mapping[LossName, Chart] = {LossName.DISTANCE: as_it_is, LossName.COSINE: direction}
 
 
 def squared_distance(residual: Tensor) -> Tensor:
-    """Half the squared distance to the target (paper, Eq. 3).
+    """Half the squared distance to the target (paper, Eq. 3), or of the two in another chart.
 
     Args:
-        residual: f(x) - f(x_tg), (B, n).
+        residual: f(x) - f(x_tg), (B, n), or the difference of their charts.
 
     Returns:
         Losses (B,), in wide precision. Its cotangent is the residual itself, so its gradient is J^T residual (Eq. 4).

@@ -29,7 +29,8 @@ class Solver(Protocol):
         Args:
             state: What `init` or the last step returned.
             point: The current points with f and J^T.
-            residual: f(x) - f(x_tg), (B, n).
+            residual: f(x) - f(x_tg), (B, n). Whatever the loss, it is half the square of this (f is its chart, see
+                `Chart`), and J^T pulls this back to its gradient.
 
         Returns:
             The next points (B, 3, H, W), anywhere (the loop projects them on the box), and the next state.

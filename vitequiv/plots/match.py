@@ -9,9 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from vitequiv.matching.names import LossName
 from vitequiv.results.match import TrajectoryRow
 
 DIFFERENCE_GAIN = 50
+_FORMULAS = {LossName.DISTANCE: "½|f(x) - f(target)|²", LossName.COSINE: "1 - cosine similarity"}
 
 
 def difference_image(
@@ -32,13 +34,16 @@ def difference_image(
     return amplified
 
 
-def trajectory_png(rows: Sequence[TrajectoryRow], title: str, goal: float | None) -> bytes:
+def trajectory_png(
+    rows: Sequence[TrajectoryRow], title: str, goal: float | None, minimised: LossName = LossName.DISTANCE
+) -> bytes:
     """Draw loss, cosine similarity and mean pixel change against passes (paper, Fig. 5).
 
     Args:
         rows: The trajectory.
         title: What was matched to what.
         goal: The cosine to reach, drawn as a line; None for none.
+        minimised: What the loss is.
 
     Returns:
         A PNG file.
@@ -51,7 +56,7 @@ def trajectory_png(rows: Sequence[TrajectoryRow], title: str, goal: float | None
     loss.plot(passes, [row.loss for row in rows], color="tab:red", **style)
     if any(row.loss > 0 for row in rows):
         loss.set_yscale("log")
-    loss.set_ylabel("loss  ½|f(x) - f(target)|²")
+    loss.set_ylabel(f"loss  {_FORMULAS[minimised]}")
     cosine.plot(passes, [row.cosine for row in rows], color="tab:blue", **style)
     if goal is not None:
         cosine.axhline(goal, color="grey", linewidth=1, linestyle="--", label=f"goal {goal:g}")

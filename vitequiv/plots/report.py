@@ -121,7 +121,8 @@ def draw_images(figure: SubFigure, model: ModelView) -> None:
         ):
             one.set_title(title, fontsize=8, parse_math=False)
             if image is None:
-                one.text(0.5, 0.5, "file moved\nor changed", ha="center", va="center", fontsize=8)
+                why = "file moved\nor changed" if view.match.target else "no image"
+                one.text(0.5, 0.5, why, ha="center", va="center", fontsize=8)
             else:
                 one.imshow(image, interpolation="nearest")
 

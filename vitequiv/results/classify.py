@@ -132,9 +132,9 @@ class MatchRow:
         matched_in: Spec of the encoder it was made in.
         before: Top class of the source; None for a start at noise.
         after: Top class of `matched.png`, reloaded.
-        target: Top class of the target.
-        cosine_before: Cosine of the embeddings of source and target; None for a start at noise.
-        cosine_after: Cosine of the embeddings of `matched.png` and the target.
+        target: Top class of the target; None for a target that is no image.
+        cosine_before: Cosine of the embeddings of source and target; None for a start at noise or such a target.
+        cosine_after: Cosine of the embeddings of `matched.png` and the target; None for such a target.
     """
 
     name: str
@@ -142,19 +142,19 @@ class MatchRow:
     matched_in: str
     before: Guess | None
     after: Guess
-    target: Guess
+    target: Guess | None
     cosine_before: float | None
-    cosine_after: float
+    cosine_after: float | None
 
     @property
-    def takes_target_class(self) -> bool:
-        """Whether the matched image has the target's top class."""
-        return self.after.index == self.target.index
+    def takes_target_class(self) -> bool | None:
+        """Whether the matched image has the target's top class; None where the target has none."""
+        return None if self.target is None else self.after.index == self.target.index
 
     @property
     def flipped(self) -> bool | None:
-        """Whether it did so although the source did not; None where the source had it already or is not known."""
-        if self.before is None or self.before.index == self.target.index:
+        """Whether it did so although the source did not; None where the source had it already or one is not known."""
+        if self.before is None or self.target is None or self.before.index == self.target.index:
             return None
         return self.takes_target_class
 

@@ -54,7 +54,7 @@ class TrajectoryRow:
 
     Args:
         passes: Passes spent up to and including this evaluation.
-        loss: Half the squared distance to the target embedding (paper, Eq. 3).
+        loss: Half the squared distance to the target embedding (paper, Eq. 3), or 1 - cosine, as was asked for.
         cosine: Cosine similarity to the target embedding.
         mean_abs: Mean absolute pixel change so far, in [0, 1].
     """

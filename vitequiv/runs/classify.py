@@ -191,9 +191,12 @@ def _compare(match: MatchRows, place: Mapping[int, int], result: Classification)
     """What the match does here; `place` says where the rows of the work are in the result."""
     best = [guesses[0] for guesses in result.best(1)]
     source = None if match.source is None else place[match.source]
-    target, matched = place[match.target], place[match.matched]
+    target = None if match.target is None else place[match.target]
+    matched = place[match.matched]
 
-    def cosine(row: int) -> float:
+    def cosine(row: int | None) -> float | None:
+        if row is None or target is None:
+            return None
         return float(cosine_similarity(result.embeddings[[row]], result.embeddings[[target]]))
 
     return MatchRow(
@@ -202,7 +205,7 @@ def _compare(match: MatchRows, place: Mapping[int, int], result: Classification)
         matched_in=match.match.matched_in,
         before=None if source is None else best[source],
         after=best[matched],
-        target=best[target],
-        cosine_before=None if source is None else cosine(source),
+        target=None if target is None else best[target],
+        cosine_before=cosine(source),
         cosine_after=cosine(matched),
     )

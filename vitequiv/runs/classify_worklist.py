@@ -39,13 +39,13 @@ class MatchRows:
     Args:
         match: The match.
         source: Index of its source's row; None for a start at noise.
-        target: Index of its target's row.
+        target: Index of its target's row; None for a target that is no image.
         matched: Index of the row of its `matched.png`.
     """
 
     match: SavedMatch
     source: int | None
-    target: int
+    target: int | None
     matched: int
 
     @property
@@ -119,7 +119,8 @@ def _arrange(images: list[Path], matches: list[SavedMatch], failures: list[tuple
     ends = []
     for match in matches:
         source = None if match.source is None else original(SOURCE, match.source, match.source_sha256)
-        ends.append((source, original(TARGET, match.target, match.target_sha256)))
+        target = None if match.target is None else original(TARGET, match.target, match.target_sha256)
+        ends.append((source, target))
     found = [
         MatchRows(match, source, target, row(MATCHED, match.artifact("matched"), None))
         for match, (source, target) in zip(matches, ends, strict=True)

@@ -58,7 +58,7 @@ def write_path(
         "embeddings": result.embeddings,
         "reference": result.reference,
     }
-    metadata = {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256}
+    metadata = {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256, "readout": encoder.readout}
     save_tensors(folder / ARTIFACTS["tensors"], tensors, metadata)
     envelope = context.envelope(
         item,

@@ -54,5 +54,6 @@ def ends_from_paths(paths: list[str], pairs: Path | None, kind: PathKind) -> lis
     start = Path(paths[0])
     if len(paths) == 1:
         return [Ends(f"{plain(start.stem)}_null", start, None)]
-    (pair,) = named([(start, Path(paths[1]), None)])
-    return [Ends(pair.name, start, pair.target)]
+    end = Path(paths[1])
+    (pair,) = named([(start, end, None)])
+    return [Ends(pair.name, start, end)]

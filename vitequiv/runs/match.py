@@ -17,6 +17,7 @@ from vitequiv.images.decode import DecodedImage, load_image
 from vitequiv.matching.api import match
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer
+from vitequiv.matching.names import LossName
 from vitequiv.matching.solver import Solver
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.match import MatchResult
@@ -25,6 +26,7 @@ from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.failures import reason
 from vitequiv.runs.match_artifacts import require_canvas, write_match
+from vitequiv.runs.targets import GivenTarget
 from vitequiv.runs.worklist import Pair
 
 
@@ -37,12 +39,16 @@ class MatchPlan:
         goal: When to stop.
         batch_size: Pairs optimised together.
         seed: Seed of noise starts; each item's noise also depends on its target, not on its place in the list.
+        loss: What to make small.
+        target: The embedding for every pair; None if each has its own image.
     """
 
     solver: Solver
     goal: Goal
     batch_size: int
     seed: int
+    loss: LossName = LossName.DISTANCE
+    target: GivenTarget | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,7 @@ class _Prepared:
     pair: Pair
     inputs: tuple[InputRecord, ...]
     source: Tensor
-    target: Tensor
+    target: Tensor | None
 
 
 def run_matches(
@@ -80,9 +86,9 @@ def run_matches(
         entries: list[_Prepared | Envelope] = []
         for pair in chunk:
             try:
-                entries.append(_prepare(encoder, pair, plan.seed))
+                entries.append(_prepare(encoder, pair, plan))
             except VitequivError as error:
-                entries.append(context.envelope(pair.name, Status.FAILED, error.message, _named_inputs(pair)))
+                entries.append(context.envelope(pair.name, Status.FAILED, error.message, _named_inputs(pair, plan)))
         matched = _match_all(encoder, [entry for entry in entries if isinstance(entry, _Prepared)], plan, observe)
         for entry in entries:
             if isinstance(entry, Envelope):
@@ -91,7 +97,7 @@ def run_matches(
             item, result = next(matched)
             if isinstance(result, MatchResult):
                 try:
-                    yield write_match(encoder, item.pair.name, item.inputs, result, plan.goal, context, out)
+                    yield write_match(encoder, item.pair.name, item.inputs, result, plan.goal, context, out, plan.loss)
                 except VitequivError as error:
                     yield context.envelope(item.pair.name, Status.FAILED, error.message, item.inputs)
                 except Exception as error:
@@ -108,11 +114,13 @@ def _match_all(
     if not prepared:
         return
     try:
-        sources, targets = (torch.stack([getattr(item, side) for item in prepared]) for side in ("source", "target"))
+        targets = [item.target for item in prepared if item.target is not None]
         results = match(
             encoder,
-            sources,
-            targets,
+            torch.stack([item.source for item in prepared]),
+            torch.stack(targets) if targets else None,
+            embeddings=plan.target.embedding if plan.target else None,
+            loss=plan.loss,
             solver=plan.solver,
             cosine=plan.goal.cosine,
             residual=plan.goal.residual,
@@ -130,18 +138,24 @@ def _match_all(
     yield from zip(prepared, results, strict=True)
 
 
-def _prepare(encoder: Encoder, pair: Pair, seed: int) -> _Prepared:
+def _prepare(encoder: Encoder, pair: Pair, plan: MatchPlan) -> _Prepared:
     """Decode and preprocess one pair; an `ImageError` if a file cannot be used or both show the same image."""
-    target = load_image(pair.target)
-    target_pixels = encoder.preprocess(target.image)
-    records = [_record("target", pair.target, target)]
+    target_pixels = None
+    if pair.target is not None:
+        target = load_image(pair.target)
+        target_pixels = encoder.preprocess(target.image)
+        records, key = [_record("target", pair.target, target)], target.sha256
+    elif plan.target is not None:
+        records, key = list(plan.target.inputs), plan.target.key
+    else:
+        raise ValueError(f"The pair {pair.name} has no target, and neither has the plan.")
     if pair.source is None:
-        source_pixels = noise(encoder, seed, target.sha256)
+        source_pixels = noise(encoder, plan.seed, key)
     else:
         source = load_image(pair.source)
         source_pixels = encoder.preprocess(source.image)
         records.insert(0, _record("source", pair.source, source))
-        if torch.equal(source_pixels, target_pixels):
+        if target_pixels is not None and torch.equal(source_pixels, target_pixels):
             raise ImageError(
                 f"The source {pair.source} and the target {pair.target} are the same image at the model's input size: "
                 "there is nothing to match; choose two different images."
@@ -170,6 +184,7 @@ def _record(role: str, path: Path, image: DecodedImage) -> InputRecord:
     return InputRecord(role, str(path), image.sha256, image.notes)
 
 
-def _named_inputs(pair: Pair) -> tuple[InputRecord, ...]:
+def _named_inputs(pair: Pair, plan: MatchPlan) -> tuple[InputRecord, ...]:
     source = () if pair.source is None else (InputRecord("source", str(pair.source)),)
-    return (*source, InputRecord("target", str(pair.target)))
+    given = plan.target.inputs if plan.target else (InputRecord("target", str(pair.target)),)
+    return (*source, *given)

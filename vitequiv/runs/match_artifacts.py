@@ -15,6 +15,7 @@ from vitequiv.images.decode import load_image
 from vitequiv.images.lattice import to_uint8
 from vitequiv.images.save import atomic_write_bytes, save_png, save_tensors
 from vitequiv.matching.goal import Goal
+from vitequiv.matching.names import LossName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
 from vitequiv.plots.match import difference_image, trajectory_png
 from vitequiv.results.envelope import Envelope, InputRecord
@@ -39,6 +40,7 @@ def write_match(
     goal: Goal,
     context: RunContext,
     out: RunDirectory,
+    loss: LossName = LossName.DISTANCE,
 ) -> Envelope:
     """Write an item's folder: images, tensors, plot, and last the JSON.
 
@@ -50,6 +52,7 @@ def write_match(
         goal: What was asked for.
         context: What the items share.
         out: The run's directory.
+        loss: What was made small.
 
     Returns:
         The envelope written, with `saved` filled in. Cost: 2 forwards, not counted: on the start, and on the
@@ -71,12 +74,14 @@ def write_match(
             "embedding_saved": saved,
             "embedding_target": result.target,
         },
-        {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256},
+        {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256, "readout": encoder.readout},
     )
     save_png(folder / ARTIFACTS["difference"], difference_image(to_uint8(result.start), matched))
     title = f"{item} — {encoder.spec}"
     if result.trajectory:
-        atomic_write_bytes(folder / ARTIFACTS["trajectory"], trajectory_png(result.trajectory, title, goal.cosine))
+        atomic_write_bytes(
+            folder / ARTIFACTS["trajectory"], trajectory_png(result.trajectory, title, goal.cosine, loss)
+        )
 
     result = verified(result, saved, goal)
     envelope = context.envelope(

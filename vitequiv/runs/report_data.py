@@ -32,7 +32,8 @@ class MatchView:
         start: The source at the model's input size, (H, W, 3).
         matched: The 8-bit result, likewise.
         difference: Their difference, amplified.
-        target: The target's file, fitted to that size for looking at; None if it cannot be read any more.
+        target: The target's file, fitted to that size for looking at; None if it cannot be read any more, or if the
+            target was no image.
         embeddings: `start`, `saved` and `target`, (n,) each; without `start` if the match did not save it.
     """
 
@@ -51,7 +52,7 @@ class MatchView:
     @property
     def target_name(self) -> str:
         """What the target is called."""
-        return shown(self.match.target.stem)
+        return self.match.target_name
 
     def number(self, *keys: str) -> float | None:
         """A number of `result` in its JSON; None if it is not there or null."""
@@ -195,7 +196,8 @@ def _add_match(model: ModelView, folder: Path, record: dict[str, Any]) -> None:
         for name in ("start", "saved", "target")
         if f"embedding_{name}" in tensors
     }
-    target = _thumbnail(match.target, match.target_sha256, (start.shape[1], start.shape[0]))
+    size = (start.shape[1], start.shape[0])
+    target = _thumbnail(match.target, match.target_sha256, size) if match.target else None
     model.matches.append(MatchView(match, start, matched, difference_image(start, matched), target, embeddings))
 
 

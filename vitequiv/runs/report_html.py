@@ -112,11 +112,13 @@ def _match(view: MatchView) -> str:
         (view.start, f"original: {source}"),
         (view.matched, f"matched: {source} → {target}"),
         (view.difference, f"difference x {DIFFERENCE_GAIN}"),
-        (view.target, f"target: {target}"),
     )
+    pictures = [_picture(image, text) for image, text in images]
+    if view.match.target:
+        pictures.append(_picture(view.target, f"target: {target}"))
     return (
         f'<section class="match"><h3>{escape(f"{source} → {target}")}</h3>\n<p>{_sentence(view)}</p>\n'
-        f'<div class="images">{"".join(_picture(image, text) for image, text in images)}</div></section>'
+        f'<div class="images">{"".join(pictures)}</div></section>'
     )
 
 
@@ -169,7 +171,7 @@ def _class_table(view: ClassView) -> str:
             "-" if (guess := match[key]) is None else f"{shown(guess['label'])} {guess['probability']:.2f}"
             for key in ("before", "after", "target")
         ]
-        verdict = "yes" if match["takes_target_class"] else "no"
+        verdict = {True: "yes", False: "no", None: "-"}[match["takes_target_class"]]
         rows.append([_cell(str(match["name"])), *(_cell(text) for text in classes), _cell(verdict)])
     return _table(("match", "before", "after", "target", "takes the target's class"), rows)
 

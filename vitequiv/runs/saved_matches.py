@@ -23,8 +23,9 @@ class SavedMatch:
         matched_in: Spec of the encoder.
         source: The source's file; None for a start at noise.
         source_sha256: Its digest at the time.
-        target: The target's file.
-        target_sha256: Its digest at the time.
+        target: The target's image file; None if the target was a text, an embedding or a mean.
+        target_sha256: Its digest at the time; None likewise.
+        target_name: What the target is called.
         record: The whole of `match.json`.
     """
 
@@ -33,8 +34,9 @@ class SavedMatch:
     matched_in: str
     source: Path | None
     source_sha256: str | None
-    target: Path
+    target: Path | None
     target_sha256: str | None
+    target_name: str
     record: dict[str, Any]
 
     def artifact(self, name: str) -> Path:
@@ -73,17 +75,33 @@ def read_match(folder: Path) -> SavedMatch:
         record = json.loads(path.read_text(encoding="utf-8"))
         if not str(record["schema"]).startswith("vitequiv/match/1"):
             raise ImageError(f"{shown(path)} has the schema {record['schema']!r}: run the match again.")
-        inputs = {entry["role"]: entry for entry in record["inputs"]}
-        source, target = inputs.get("source"), inputs["target"]
-        target_path, spec = Path(target["path"]), str(record["model"]["spec"])
-        source_path = Path(source["path"]) if source else None
-        target_sha256, source_sha256 = target["sha256"], source["sha256"] if source else None
+        source = next((entry for entry in record["inputs"] if entry["role"] == "source"), None)
+        source_path, source_sha256 = (Path(source["path"]), source["sha256"]) if source else (None, None)
+        target, target_sha256, target_name = _target(record)
+        spec = str(record["model"]["spec"])
         record["artifacts"]["matched"]
     except OSError as error:
         raise ImageError(f"{shown(path)} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ImageError(
             f"{shown(path)} is not what vitequiv match writes ({type(error).__name__}): run the match again."
         ) from None
-    name = f"{shown(source_path.stem) if source_path else 'noise'} → {shown(target_path.stem)}"
-    return SavedMatch(folder, name, spec, source_path, source_sha256, target_path, target_sha256, record)
+    name = f"{shown(source_path.stem) if source_path else 'noise'} → {target_name}"
+    return SavedMatch(folder, name, spec, source_path, source_sha256, target, target_sha256, target_name, record)
+
+
+def _target(record: dict[str, Any]) -> tuple[Path | None, str | None, str]:
+    """The image file of the target and its digest, or None twice, and what it is called."""
+    targets = [entry for entry in record["inputs"] if entry["role"] == "target"]
+    settings = record["settings"]
+    text, embedding, mean = (
+        (settings.get(f"target_{kind}") or {}).get("value") for kind in ("text", "embedding", "mean")
+    )
+    path = str(targets[0]["path"])
+    if text is not None:
+        return None, None, f"“{shown(path)}”"
+    if embedding is not None:
+        return None, None, shown("/".join(Path(path).parts[-2:]))
+    if mean is not None:
+        return None, None, f"mean of {len(targets)}"
+    return Path(path), targets[0]["sha256"], shown(Path(path).stem)

@@ -25,12 +25,12 @@ class Pair:
     Args:
         name: The item's name: a plain file name, unique in the run.
         source: Where to start; None for noise.
-        target: Whose embedding to match.
+        target: Whose embedding to match; None if the run has one target that is no image.
     """
 
     name: str
     source: Path | None
-    target: Path
+    target: Path | None
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,32 @@ def pairs_from_noise(paths: Sequence[str], stdin: TextIO | None) -> list[Pair]:
     if not paths:
         raise UsageError("Name at least one TARGET, as in: vitequiv match --init noise target.png.")
     return named([(None, path, None) for text in paths for path in expand(text, stdin)[0]])
+
+
+def pairs_to_given(paths: Sequence[str], label: str, stdin: TextIO | None) -> list[Pair]:
+    """Read `SOURCE...` where an option names the target.
+
+    Args:
+        paths: Files, folders, glob patterns or `-`; every image is a source.
+        label: What the target is called.
+        stdin: Where `-` reads from.
+
+    Returns:
+        The pairs, without targets.
+
+    Raises:
+        UsageError: If no source is named, or a folder or pattern yields no image.
+    """
+    if not paths:
+        raise UsageError("Name at least one SOURCE: where an option names the target, every name is a source.")
+    sources = [path for text in paths for path in expand(text, stdin)[0]]
+    names = unique(f"{plain(source.stem)}_to_{plain(label)}" for source in sources)
+    return [Pair(name, source, None) for name, source in zip(names, sources, strict=True)]
+
+
+def noise_to_given(label: str) -> Pair:
+    """The pair of a start at noise and a target that an option names, called `label`."""
+    return Pair(f"noise_to_{plain(label)}", None, None)
 
 
 def pairs_from_csv(path: Path) -> list[Pair]:

@@ -56,8 +56,8 @@ class Nystrom:
     `docs/explanation/matching.md` for the derivation and for what was tried beside it.
 
     Args:
-        step_size: The share of the modelled minimum-norm Gauss-Newton step that is taken, above 0. Smaller values follow
-            the map more closely and change the image less, for more passes.
+        step_size: The share of the modelled minimum-norm Gauss-Newton step that is taken, above 0. Smaller values
+            follow the map more closely and change the image less, for more passes.
         memory: Pairs kept. The map bends, so old ones do harm.
         shed: The most that is taken back of the displacement, as a share of the step's length; 0 for nothing.
     """
