@@ -53,7 +53,15 @@ def test_two_photos(run, encoder, tmp_path):
     assert record["schema"] == "vitequiv/match/1"
     assert record["status"] == "converged"
     assert set(record["cost"]) == {"forwards", "vjps", "jvps", "passes", "seconds", "peak_memory_mb"}
-    assert set(record["result"]["perturbation"]) == {"l2", "mean_abs", "linf", "mean_abs_8bit", "linf_8bit", "psnr_db"}
+    assert set(record["result"]["perturbation"]) == {
+        "l2",
+        "mean_abs",
+        "linf",
+        "mean_abs_8bit",
+        "linf_8bit",
+        "psnr_db",
+        "ssim",
+    }
     assert set(record["result"]["trajectory"][0]) == {"passes", "loss", "cosine", "mean_abs"}
     assert set(record["artifacts"].values()) == FILES - {"match.json"}
 

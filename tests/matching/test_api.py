@@ -82,6 +82,7 @@ def test_a_match_already_made_says_so(encoder):
     assert "already" in result.message
     assert result.perturbation.l2 == 0
     assert result.perturbation.psnr_db == math.inf
+    assert result.perturbation.ssim == 1
 
 
 @pytest.mark.parametrize(

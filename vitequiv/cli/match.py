@@ -49,6 +49,7 @@ COLUMNS: tuple[Column, ...] = (
     _column("L2", "perturbation", "l2", ".3f"),
     _column("levels", "perturbation", "mean_abs_8bit", ".2f"),
     _column("PSNR", "perturbation", "psnr_db", ".1f"),
+    _column("SSIM", "perturbation", "ssim", ".3f"),
     ("passes", lambda envelope: str(envelope.cost.passes)),
 )
 

@@ -13,6 +13,7 @@ from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer, Run, minimise
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, LossName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.matching.similarity import ssim
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
 from vitequiv.memory import peak_memory_mb
@@ -151,4 +152,5 @@ def measure_perturbation(start: Tensor, pixels: Tensor) -> Perturbation:
         mean_abs_8bit=levels.abs().mean().item(),
         linf_8bit=int(levels.abs().max().item()),
         psnr_db=10 * math.log10(255**2 / mean_square) if mean_square else math.inf,
+        ssim=ssim(start, pixels),
     )

@@ -38,6 +38,7 @@ class Perturbation:
         mean_abs_8bit: Mean absolute change of the 8-bit image, in levels.
         linf_8bit: Largest change of the 8-bit image, in levels.
         psnr_db: Peak signal-to-noise ratio of the 8-bit image in decibels; infinite if nothing changed.
+        ssim: Structural similarity of the 8-bit images (Wang et al. 2004), at most 1; see `matching.similarity.ssim`.
     """
 
     l2: float
@@ -46,6 +47,7 @@ class Perturbation:
     mean_abs_8bit: float
     linf_8bit: int
     psnr_db: float
+    ssim: float
 
 
 @dataclass(frozen=True)
