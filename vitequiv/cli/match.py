@@ -17,6 +17,7 @@ from vitequiv.cli.render import Column, Renderer
 from vitequiv.cli.target_options import TargetEmbedding, TargetMean, TargetText
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
+from vitequiv.images.jpeg import require_codec
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, Init, LossName, SolverName
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting, Source
@@ -52,6 +53,7 @@ COLUMNS: tuple[Column, ...] = (
     _column("SSIM", "perturbation", "ssim", ".3f"),
     ("passes", lambda envelope: str(envelope.cost.passes)),
 )
+WITH_JPEG = (*COLUMNS[:2], _column("cos jpeg", "cosine", "jpeg", ".4f"), *COLUMNS[2:])
 
 
 def match(
@@ -111,6 +113,18 @@ def match(
     max_passes: Annotated[
         int, typer.Option(min=1, help="Forward and backward passes allowed an image.", rich_help_panel=PANEL)
     ] = DEFAULT_MAX_PASSES,
+    jpeg: Annotated[
+        int | None,
+        typer.Option(
+            metavar="QUALITY",
+            min=1,
+            max=100,
+            help="Match as a JPEG of this quality, 1 to 100: writes matched.jpg beside matched.png, and the goal must "
+            "hold for it. Needs kornia: pip install 'vitequiv\\[jpeg]'.",
+            show_default=False,
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
     model: options.Model = DEFAULT_SPEC,
     readout: options.Readout = None,
     device: options.Device = "auto",
@@ -136,6 +150,7 @@ def match(
         "cosine": cosine,
         "residual": residual,
         "max_passes": max_passes,
+        "jpeg": jpeg,
         "model": model,
         "readout": readout,
         "device": device,
@@ -145,6 +160,8 @@ def match(
     }
     settings = settings_of(context, given)
     _check_ranges(cosine, residual, step_size)
+    if jpeg is not None:
+        require_codec()
     choice = choose_target(target_text, target_embedding, target_mean or [], sys.stdin)
     todo = _worklist(paths or [], pairs, choice, init, quiet)
     if isinstance(choice, TextTarget) and residual is not None:
@@ -174,10 +191,10 @@ def match(
     settings["cosine"] = Setting(None, Source.DEFAULT) if alone else settings["cosine"]
     goal = Goal(None if alone else cosine, residual, max_passes)
     target = make_target(encoder, choice, batch_size) if choice else None
-    plan = MatchPlan(step_rule, goal, batch_size, seed, minimised, target)
+    plan = MatchPlan(step_rule, goal, batch_size, seed, minimised, target, jpeg)
     run = describe_run(VERB, encoder, settings, seed)
 
-    renderer = Renderer(output_format, COLUMNS)
+    renderer = Renderer(output_format, COLUMNS if jpeg is None else WITH_JPEG)
     with match_progress(len(todo), quiet) as observe:
         for envelope in run_matches(encoder, todo, plan, run, directory, observe):
             renderer.item(envelope)

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
+from vitequiv.images.jpeg import through_jpeg
 from vitequiv.images.lattice import quantise
+from vitequiv.maps import Embed
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer, Run, minimise
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, LossName
@@ -36,6 +38,7 @@ def match(
     residual: float | None = None,
     max_passes: int = DEFAULT_MAX_PASSES,
     on_lattice: bool = True,
+    jpeg: int | None = None,
     observe: Observer | None = None,
 ) -> list[MatchResult]:
     """Change each source until it shares its target's embedding (paper, Eq. 3 and 4).
@@ -55,6 +58,8 @@ def match(
         residual: Relative residual |f(x) - t| / |t| to come down to; None if only the cosine counts.
         max_passes: Passes allowed an image.
         on_lattice: Whether the goal must hold after rounding to 8 bits too.
+        jpeg: Quality, 1 to 100, of a JPEG whose embedding is to match, not the pixels' own (see `through_jpeg`). The
+            trajectory and the measures of embeddings are then of the image as it comes out of that JPEG.
         observe: Called with the progress after each evaluation.
 
     Returns:
@@ -82,8 +87,14 @@ def match(
         raise ValueError(f"Expected either targets, which are images, or embeddings, got {given}.")
     if loss == LossName.COSINE and not bool(target.any(1).all()):
         raise ValueError("The embedding of a target is zero, so it has no direction to match: use loss='distance'.")
-    runs = minimise(encoder.embed, start, target, solver, goal, observe, LossName(loss))
+    embed = encoder.embed if jpeg is None else _embed_jpeg(encoder, jpeg)
+    runs = minimise(embed, start, target, solver, goal, observe, LossName(loss))
     return [_result(run, x, t, encoder.device) for run, x, t in zip(runs, start, target, strict=True)]
+
+
+def _embed_jpeg(encoder: Encoder, quality: int) -> Embed:
+    see = through_jpeg(encoder.preprocessing, quality)
+    return lambda pixels: encoder.embed(see(pixels))
 
 
 def _pair(sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 from vitequiv._version import __version__
 
-PACKAGES = ("torch", "torchvision", "transformers", "open_clip_torch", "timm", "pillow", "numpy", "safetensors")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "open_clip_torch",
+    "timm",
+    "pillow",
+    "numpy",
+    "safetensors",
+    "kornia",
+)
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,13 @@ class Measured:
         initial: At the start.
         final: At the floating-point result.
         saved: On the 8-bit file, reloaded from disk through the checkpoint's own preprocessing; None before that.
+        jpeg: The same on the JPEG, where one was asked for. Then the initial and final are seen through that JPEG too.
     """
 
     initial: float
     final: float
     saved: float | None = None
+    jpeg: float | None = None
 
 
 @dataclass(frozen=True)

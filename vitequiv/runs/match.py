@@ -41,6 +41,7 @@ class MatchPlan:
         seed: Seed of noise starts; each item's noise also depends on its target, not on its place in the list.
         loss: What to make small.
         target: The embedding for every pair; None if each has its own image.
+        jpeg: Quality of the JPEG that is to meet the goal, 1 to 100; None for the pixels themselves.
     """
 
     solver: Solver
@@ -49,6 +50,7 @@ class MatchPlan:
     seed: int
     loss: LossName = LossName.DISTANCE
     target: GivenTarget | None = None
+    jpeg: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +99,9 @@ def run_matches(
             item, result = next(matched)
             if isinstance(result, MatchResult):
                 try:
-                    yield write_match(encoder, item.pair.name, item.inputs, result, plan.goal, context, out, plan.loss)
+                    yield write_match(
+                        encoder, item.pair.name, item.inputs, result, plan.goal, context, out, plan.loss, plan.jpeg
+                    )
                 except VitequivError as error:
                     yield context.envelope(item.pair.name, Status.FAILED, error.message, item.inputs)
                 except Exception as error:
@@ -126,6 +130,7 @@ def _match_all(
             residual=plan.goal.residual,
             max_passes=plan.goal.max_passes,
             on_lattice=plan.goal.on_lattice,
+            jpeg=plan.jpeg,
             observe=observe,
         )
     except Exception as error:

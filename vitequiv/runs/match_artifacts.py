@@ -12,6 +12,7 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ModelError
 from vitequiv.images.canvas import canvas_shape, to_canvas
 from vitequiv.images.decode import load_image
+from vitequiv.images.jpeg import encode_jpeg
 from vitequiv.images.lattice import to_uint8
 from vitequiv.images.save import atomic_write_bytes, save_png, save_tensors
 from vitequiv.matching.goal import Goal
@@ -26,6 +27,7 @@ from vitequiv.runs.directory import RunDirectory
 
 ARTIFACTS = {
     "matched": "matched.png",
+    "jpeg": "matched.jpg",
     "tensors": "matched.safetensors",
     "difference": "difference.png",
     "trajectory": "trajectory.png",
@@ -41,6 +43,7 @@ def write_match(
     context: RunContext,
     out: RunDirectory,
     loss: LossName = LossName.DISTANCE,
+    jpeg: int | None = None,
 ) -> Envelope:
     """Write an item's folder: images, tensors, plot, and last the JSON.
 
@@ -53,10 +56,11 @@ def write_match(
         context: What the items share.
         out: The run's directory.
         loss: What was made small.
+        jpeg: Quality of the JPEG to write beside the PNG, and to hold to the goal in its place; None for no JPEG.
 
     Returns:
-        The envelope written, with `saved` filled in. Cost: 2 forwards, not counted: on the start, and on the
-        image reloaded from disk.
+        The envelope written, with `saved` filled in, and `jpeg` if there is one. Cost: 2 forwards, not counted: on the
+        start, and on the image reloaded from disk; with a JPEG, one more.
 
     Raises:
         OutputError: If a file cannot be written.
@@ -65,6 +69,10 @@ def write_match(
     matched = to_uint8(result.pixels)
     save_png(folder / ARTIFACTS["matched"], to_canvas(matched, encoder.preprocessing))
     saved = embed_saved(encoder, folder / ARTIFACTS["matched"])
+    coded = None
+    if jpeg is not None:
+        atomic_write_bytes(folder / ARTIFACTS["jpeg"], encode_jpeg(to_canvas(matched, encoder.preprocessing), jpeg))
+        coded = embed_saved(encoder, folder / ARTIFACTS["jpeg"])
     save_tensors(
         folder / ARTIFACTS["tensors"],
         {
@@ -73,6 +81,7 @@ def write_match(
             "embedding_start": _embed(encoder, result.start),
             "embedding_saved": saved,
             "embedding_target": result.target,
+            **({} if coded is None else {"embedding_jpeg": coded}),
         },
         {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256, "readout": encoder.readout},
     )
@@ -83,7 +92,8 @@ def write_match(
             folder / ARTIFACTS["trajectory"], trajectory_png(result.trajectory, title, goal.cosine, loss)
         )
 
-    result = verified(result, saved, goal)
+    result = verified(result, saved, goal, coded)
+    absent = {name for name, made in (("trajectory", result.trajectory), ("jpeg", jpeg)) if not made}
     envelope = context.envelope(
         item,
         result.status,
@@ -94,7 +104,7 @@ def write_match(
             **result.to_dict(),
             "canvas": _canvas(encoder),
         },
-        artifacts={name: file for name, file in ARTIFACTS.items() if result.trajectory or name != "trajectory"},
+        artifacts={name: file for name, file in ARTIFACTS.items() if name not in absent},
     )
     out.finish(envelope)
     return envelope
@@ -139,26 +149,32 @@ def _embed(encoder: Encoder, pixels: Tensor) -> Tensor:
         return encoder.embed(pixels[None])[0]
 
 
-def verified(result: MatchResult, saved: Tensor, goal: Goal) -> MatchResult:
-    """Fill in what was measured on the saved file, and take back a success that did not survive being saved.
+def verified(result: MatchResult, saved: Tensor, goal: Goal, coded: Tensor | None = None) -> MatchResult:
+    """Fill in what was measured on the saved files, and take back a success that did not survive being saved.
 
     Args:
         result: A match.
-        saved: The embedding of the saved file, (n,).
+        saved: The embedding of the saved PNG, (n,).
         goal: What was asked for.
+        coded: The embedding of the saved JPEG, if there is one; the goal then holds for it and not for the PNG.
 
     Returns:
-        The match with `saved` in its measures.
+        The match with `saved` and `jpeg` in its measures; if it falls short as a JPEG, its message says by how much.
     """
     target = result.target[None]
-    cosine = cosine_similarity(saved[None], target).item()
-    residual = relative_residual(saved[None] - target, target).item()
-    result = replace(
-        result,
-        cosine=replace(result.cosine, saved=cosine),
-        relative_residual=replace(result.relative_residual, saved=residual),
-    )
-    if result.status is Status.CONVERGED and goal.on_lattice and not bool(goal.met(saved[None], target)):
+    for name, embedding in {"saved": saved, **({} if coded is None else {"jpeg": coded})}.items():
+        cosine = cosine_similarity(embedding[None], target).item()
+        residual = relative_residual(embedding[None] - target, target).item()
+        result = replace(
+            result,
+            cosine=replace(result.cosine, **{name: cosine}),
+            relative_residual=replace(result.relative_residual, **{name: residual}),
+        )
+    judged = saved if coded is None else coded
+    lost = goal.on_lattice and not bool(goal.met(judged[None], target))
+    if result.status is Status.CONVERGED and lost:
         message = f"The match was found but did not survive being saved: the reloaded file has cosine {cosine:.4f}."
         return replace(result, status=Status.FAILED, message=message)
+    if result.status is not Status.CONVERGED and coded is not None:
+        return replace(result, message=f"{result.message} The JPEG came to cosine {cosine:.4f}.")
     return result
