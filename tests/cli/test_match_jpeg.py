@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, COFFEE
 from vitequiv import load_encoder
-from vitequiv.images import jpeg
+from vitequiv.images import jpeg_extra
 
 
 def measured(encoder, path) -> tuple[float, float]:
@@ -103,7 +103,7 @@ def test_qualities_that_do_not_exist(run, tmp_path, quality):
 
 
 def test_without_kornia_nothing_is_begun(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(jpeg, "find_spec", lambda name: None)
+    monkeypatch.setattr(jpeg_extra, "find_spec", lambda name: None)
     done = run("match", CAT, COFFEE, "--jpeg", 90)
     assert done.code == 2
     assert "pip install 'vitequiv[jpeg]'" in done.err

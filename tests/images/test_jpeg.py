@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.images.samples import as_pixels, photo
 from vitequiv.errors import UsageError
-from vitequiv.images import jpeg
+from vitequiv.images import jpeg, jpeg_extra
 from vitequiv.images.canvas import canvas_shape, to_canvas
 from vitequiv.images.jpeg import decode_jpeg, encode_jpeg, through_jpeg
 from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding, preprocess_uint8
@@ -125,6 +125,6 @@ def test_qualities_that_do_not_exist(quality):
 
 
 def test_without_kornia_one_sentence_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(jpeg, "find_spec", lambda name: None)
+    monkeypatch.setattr(jpeg_extra, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'vitequiv\[jpeg\]'"):
         through_jpeg(PREPROCESSINGS["whole"], 90)

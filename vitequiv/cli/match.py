@@ -17,7 +17,7 @@ from vitequiv.cli.render import Column, Renderer
 from vitequiv.cli.target_options import TargetEmbedding, TargetMean, TargetText
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
-from vitequiv.images.jpeg import require_codec
+from vitequiv.images.jpeg_extra import require_codec
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, Init, LossName, SolverName
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting, Source

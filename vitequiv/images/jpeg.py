@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from vitequiv.errors import UsageError
 from vitequiv.images.canvas import canvas_shape, to_canvas
+from vitequiv.images.jpeg_extra import require_codec
 from vitequiv.images.lattice import from_uint8, to_uint8
 from vitequiv.images.preprocessing import Preprocessing, crop_box
 
@@ -73,21 +72,11 @@ def quantisation_tables(quality: int) -> tuple[tuple[int, ...], tuple[int, ...]]
 
 def _tables_for_kornia(quality: int) -> tuple[list[float], list[float]]:
     """The same tables, so that kornia ends up with them at `KORNIA_QUALITY`."""
-    # It would scale the standard tables by itself, but with smoothed floors, which at most qualities make an entry wrong
-    # by almost 1 (a third of a step of 3). At quality 50 its scale is 99.875; an entry of v * 100 / 99.875 arrives at
-    # the smoothed floor as v + 1/2, where that is exactly v.
+    # It would scale the standard tables by itself, but with smoothed floors, which at most qualities make an entry
+    # wrong by almost 1 (a third of a step of 3). At quality 50 its scale is 99.875; an entry of v * 100 / 99.875 gets
+    # to the smoothed floor as v + 1/2, where that is exactly v.
     luma, chroma = quantisation_tables(quality)
     return [v * 100 / 99.875 for v in luma], [v * 100 / 99.875 for v in chroma]
-
-
-def require_codec() -> None:
-    """Make sure that the gradient of JPEG can be had; imports nothing.
-
-    Raises:
-        UsageError: If kornia is not installed.
-    """
-    if find_spec("kornia") is None:
-        raise UsageError("--jpeg needs kornia, which is not installed: run pip install 'vitequiv[jpeg]'.")
 
 
 def modelled_jpeg(pixels: Tensor, quality: int) -> Tensor:
