@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.images.lattice import quantise
+from vitequiv.matching import loop
+from vitequiv.matching.constraints import BOX, Constraints
 from vitequiv.matching.goal import Goal
-from vitequiv.matching.loop import Observer, Run, minimise
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, LossName
+from vitequiv.matching.loop import Observer, Progress, Run
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, LossName, Minimise
 from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.matching.shrink import shrink
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
 from vitequiv.memory import peak_memory_mb
@@ -35,6 +39,9 @@ def match(
     residual: float | None = None,
     max_passes: int = DEFAULT_MAX_PASSES,
     on_lattice: bool = True,
+    linf: float | None = None,
+    l2: float | None = None,
+    minimise: str | None = None,
     observe: Observer | None = None,
 ) -> list[MatchResult]:
     """Change each source until it shares its target's embedding (paper, Eq. 3 and 4).
@@ -54,6 +61,10 @@ def match(
         residual: Relative residual |f(x) - t| / |t| to come down to; None if only the cosine counts.
         max_passes: Passes allowed an image.
         on_lattice: Whether the goal must hold after rounding to 8 bits too.
+        linf: The most that a value may change, in (0, 1]; None for no limit. Rounding to 8 bits keeps a limit that is a
+            multiple of 1/255 where the source is an 8-bit image.
+        l2: The most that an image may change in the Euclidean norm, above 0; None for no limit.
+        minimise: `l2` to spend what is left of `max_passes` on a smaller change once the goal is met.
         observe: Called with the progress after each evaluation.
 
     Returns:
@@ -69,6 +80,9 @@ def match(
         raise ValueError("step_size goes with a solver's name: set it on the solver object instead.")
     if loss not in set(LossName):
         raise ValueError(f"There is no loss {loss!r}: choose from {', '.join(LossName)}.")
+    if minimise is not None and minimise not in set(Minimise):
+        raise ValueError(f"There is no norm {minimise!r} to minimise: choose {', '.join(Minimise)} or None.")
+    constraints = Constraints(linf, l2)
     start = encoder.batch(sources, "sources")
     if targets is not None and embeddings is None:
         start, target_pixels = _pair(start, encoder.batch(targets, "targets"))
@@ -81,8 +95,24 @@ def match(
         raise ValueError(f"Expected either targets, which are images, or embeddings, got {given}.")
     if loss == LossName.COSINE and not bool(target.any(1).all()):
         raise ValueError("The embedding of a target is zero, so it has no direction to match: use loss='distance'.")
-    runs = minimise(encoder.embed, start, target, solver, goal, observe, LossName(loss))
-    return [_result(run, x, t, encoder.device) for run, x, t in zip(runs, start, target, strict=True)]
+    first, second = (None, None) if observe is None else (observe, None) if minimise is None else _phases(observe)
+    runs = loop.minimise(encoder.embed, start, target, solver, goal, first, LossName(loss), constraints)
+    if minimise is not None:
+        shrink(encoder.embed, start, target, runs, goal, second, LossName(loss), constraints)
+    return [_result(run, x, t, encoder.device, constraints) for run, x, t in zip(runs, start, target, strict=True)]
+
+
+def _phases(observe: Observer) -> tuple[Observer, Observer]:
+    """Tell an observer of two phases as of one: no image ends in the first."""
+
+    def first(progress: Progress) -> None:
+        every = progress.active + progress.ended
+        observe(replace(progress, fraction=progress.fraction / 2, active=every, ended=0))
+
+    def second(progress: Progress) -> None:
+        observe(replace(progress, fraction=(1 + progress.fraction) / 2))
+
+    return first, second
 
 
 def _pair(sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,7 +139,7 @@ def _vectors(encoder: Encoder, embeddings: Tensor) -> Tensor:
     return batch.detach().to(encoder.device, encoder.pixel_dtype).contiguous()
 
 
-def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> MatchResult:
+def _result(run: Run, start: Tensor, target: Tensor, device: torch.device, constraints: Constraints) -> MatchResult:
     status = run.status or Status.FAILED
     final = run.embedding
     first = run.trajectory[0] if run.trajectory else None
@@ -117,9 +147,14 @@ def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> Ma
     size = wide(target).norm().item()
     initial_residual = run.initial_distance / size if first and size else math.nan
     untouched = status is Status.CONVERGED and torch.equal(run.pixels, start)
+    message = "The images match already: nothing had to change." if untouched else status.sentence
+    if status is Status.STALLED and constraints != BOX:
+        message = (
+            "The loss stopped falling within the limits on the change before the goal was met: allow a larger one."
+        )
     return MatchResult(
         status=status,
-        message="The images match already: nothing had to change." if untouched else status.sentence,
+        message=message,
         target=target,
         start=start,
         pixels=run.pixels,

@@ -15,9 +15,10 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ImageError, VitequivError
 from vitequiv.images.decode import DecodedImage, load_image
 from vitequiv.matching.api import match
+from vitequiv.matching.constraints import BOX, Constraints
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer
-from vitequiv.matching.names import LossName
+from vitequiv.matching.names import LossName, Minimise
 from vitequiv.matching.solver import Solver
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.match import MatchResult
@@ -41,6 +42,8 @@ class MatchPlan:
         seed: Seed of noise starts; each item's noise also depends on its target, not on its place in the list.
         loss: What to make small.
         target: The embedding for every pair; None if each has its own image.
+        constraints: How far from its source a match may go.
+        minimise: What to make small once the goal is met.
     """
 
     solver: Solver
@@ -49,6 +52,8 @@ class MatchPlan:
     seed: int
     loss: LossName = LossName.DISTANCE
     target: GivenTarget | None = None
+    constraints: Constraints = BOX
+    minimise: Minimise | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +131,9 @@ def _match_all(
             residual=plan.goal.residual,
             max_passes=plan.goal.max_passes,
             on_lattice=plan.goal.on_lattice,
+            linf=plan.constraints.linf,
+            l2=plan.constraints.l2,
+            minimise=plan.minimise,
             observe=observe,
         )
     except Exception as error:
