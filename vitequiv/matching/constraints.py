@@ -82,7 +82,7 @@ def _scale(way: Tensor, reach: Tensor, radius: float) -> Tensor:
         Factors (B,) in (0, 1].
     """
     length, squared, bounds = way.abs(), way.square(), reach.square()
-    scale = (radius / torch.linalg.vector_norm(length, dim=1)).clamp_max(1)
+    scale: Tensor = (radius / torch.linalg.vector_norm(length, dim=1)).clamp_max(1)
     for _ in range(NEWTON_STEPS):
         free = scale[:, None] * length < reach
         left = radius**2 - torch.where(free, 0.0, bounds).sum(1)

@@ -26,7 +26,7 @@ from vitequiv.results.status import Status
 
 FIRST_SHARE, LARGEST_SHARE = 0.1, 0.5
 """Share of the displacement across the goal's gradient that a step takes back: the first one's, and the most."""
-FAILURES = 8
+FAILURES = 5
 """Steps in a row without a shorter change that meets the goal, after which the best point is taken up again."""
 LONGEST = 0.25
 """Length of the way back to the goal, as a share of the displacement, that a step may take at most."""
