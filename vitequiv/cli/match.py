@@ -12,6 +12,7 @@ from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
 from vitequiv.cli.console import print_note
 from vitequiv.cli.formats import Format
+from vitequiv.cli.norm_options import L2, Linf, MinimiseOption, check_size, parse_linf
 from vitequiv.cli.progress import match_progress
 from vitequiv.cli.render import Column, Renderer
 from vitequiv.cli.target_options import TargetEmbedding, TargetMean, TargetText
@@ -125,6 +126,9 @@ def match(
             rich_help_panel=PANEL,
         ),
     ] = None,
+    linf: Linf = None,
+    l2: L2 = None,
+    minimise: MinimiseOption = None,
     model: options.Model = DEFAULT_SPEC,
     readout: options.Readout = None,
     device: options.Device = "auto",
@@ -139,6 +143,7 @@ def match(
 ) -> None:
     """Change images invisibly until they share a target's embedding."""
     del config  # read by its callback, before the other options
+    room = parse_linf(linf)
     given: dict[str, Any] = {
         "target_text": target_text,
         "target_embedding": target_embedding,
@@ -151,6 +156,9 @@ def match(
         "residual": residual,
         "max_passes": max_passes,
         "jpeg": jpeg,
+        "linf": room,
+        "l2": l2,
+        "minimise": minimise,
         "model": model,
         "readout": readout,
         "device": device,
@@ -162,13 +170,14 @@ def match(
     _check_ranges(cosine, residual, step_size)
     if jpeg is not None:
         require_codec()
+    check_size(room, l2, minimise, init)
     choice = choose_target(target_text, target_embedding, target_mean or [], sys.stdin)
     todo = _worklist(paths or [], pairs, choice, init, quiet)
     if isinstance(choice, TextTarget) and residual is not None:
         raise UsageError("--residual is a distance, and a text's embedding is not as long as an image's: use --cosine.")
     # Not as a default of the option, for it depends on the target.
-    minimised = loss or (LossName.COSINE if isinstance(choice, TextTarget) else LossName.DISTANCE)
-    settings["loss"] = Setting(minimised, settings["loss"].source)
+    objective = loss or (LossName.COSINE if isinstance(choice, TextTarget) else LossName.DISTANCE)
+    settings["loss"] = Setting(objective, settings["loss"].source)
     directory = RunDirectory(out, VERB)
     directory.prepare((pair.name for pair in todo), overwrite)
     options.note_default_model(settings["model"], quiet)
@@ -177,6 +186,7 @@ def match(
     import torch
 
     from vitequiv.encoders.load import load_encoder
+    from vitequiv.matching.constraints import Constraints
     from vitequiv.matching.goal import Goal
     from vitequiv.matching.solvers import make_solver
     from vitequiv.runs.context import describe_run
@@ -191,7 +201,7 @@ def match(
     settings["cosine"] = Setting(None, Source.DEFAULT) if alone else settings["cosine"]
     goal = Goal(None if alone else cosine, residual, max_passes)
     target = make_target(encoder, choice, batch_size) if choice else None
-    plan = MatchPlan(step_rule, goal, batch_size, seed, minimised, target, jpeg)
+    plan = MatchPlan(step_rule, goal, batch_size, seed, objective, target, jpeg, Constraints(room, l2), minimise)
     run = describe_run(VERB, encoder, settings, seed)
 
     renderer = Renderer(output_format, COLUMNS if jpeg is None else WITH_JPEG)

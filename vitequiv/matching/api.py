@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,10 +12,13 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.images.jpeg import through_jpeg
 from vitequiv.images.lattice import quantise
 from vitequiv.maps import Embed
+from vitequiv.matching import loop
+from vitequiv.matching.constraints import BOX, Constraints
 from vitequiv.matching.goal import Goal
-from vitequiv.matching.loop import Observer, Run, minimise
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, LossName
+from vitequiv.matching.loop import Observer, Progress, Run
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, LossName, Minimise
 from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.matching.shrink import shrink
 from vitequiv.matching.similarity import ssim
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
@@ -39,6 +43,9 @@ def match(
     max_passes: int = DEFAULT_MAX_PASSES,
     on_lattice: bool = True,
     jpeg: int | None = None,
+    linf: float | None = None,
+    l2: float | None = None,
+    minimise: str | None = None,
     observe: Observer | None = None,
 ) -> list[MatchResult]:
     """Change each source until it shares its target's embedding (paper, Eq. 3 and 4).
@@ -60,6 +67,10 @@ def match(
         on_lattice: Whether the goal must hold after rounding to 8 bits too.
         jpeg: Quality, 1 to 100, of a JPEG whose embedding is to match, not the pixels' own (see `through_jpeg`). The
             trajectory and the measures of embeddings are then of the image as it comes out of that JPEG.
+        linf: The most that a value may change, in (0, 1]; None for no limit. Rounding to 8 bits keeps a limit that is a
+            multiple of 1/255 where the source is an 8-bit image.
+        l2: The most that an image may change in the Euclidean norm, above 0; None for no limit.
+        minimise: `l2` to spend what is left of `max_passes` on a smaller change once the goal is met.
         observe: Called with the progress after each evaluation.
 
     Returns:
@@ -75,6 +86,9 @@ def match(
         raise ValueError("step_size goes with a solver's name: set it on the solver object instead.")
     if loss not in set(LossName):
         raise ValueError(f"There is no loss {loss!r}: choose from {', '.join(LossName)}.")
+    if minimise is not None and minimise not in set(Minimise):
+        raise ValueError(f"There is no norm {minimise!r} to minimise: choose {', '.join(Minimise)} or None.")
+    constraints = Constraints(linf, l2)
     start = encoder.batch(sources, "sources")
     if targets is not None and embeddings is None:
         start, target_pixels = _pair(start, encoder.batch(targets, "targets"))
@@ -88,8 +102,24 @@ def match(
     if loss == LossName.COSINE and not bool(target.any(1).all()):
         raise ValueError("The embedding of a target is zero, so it has no direction to match: use loss='distance'.")
     embed = encoder.embed if jpeg is None else _embed_jpeg(encoder, jpeg)
-    runs = minimise(embed, start, target, solver, goal, observe, LossName(loss))
-    return [_result(run, x, t, encoder.device) for run, x, t in zip(runs, start, target, strict=True)]
+    first, second = (None, None) if observe is None else (observe, None) if minimise is None else _phases(observe)
+    runs = loop.minimise(embed, start, target, solver, goal, first, LossName(loss), constraints)
+    if minimise is not None:
+        shrink(embed, start, target, runs, goal, second, LossName(loss), constraints)
+    return [_result(run, x, t, encoder.device, constraints) for run, x, t in zip(runs, start, target, strict=True)]
+
+
+def _phases(observe: Observer) -> tuple[Observer, Observer]:
+    """Tell an observer of two phases as of one: no image ends in the first."""
+
+    def first(progress: Progress) -> None:
+        every = progress.active + progress.ended
+        observe(replace(progress, fraction=progress.fraction / 2, active=every, ended=0))
+
+    def second(progress: Progress) -> None:
+        observe(replace(progress, fraction=(1 + progress.fraction) / 2))
+
+    return first, second
 
 
 def _embed_jpeg(encoder: Encoder, quality: int) -> Embed:
@@ -121,7 +151,7 @@ def _vectors(encoder: Encoder, embeddings: Tensor) -> Tensor:
     return batch.detach().to(encoder.device, encoder.pixel_dtype).contiguous()
 
 
-def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> MatchResult:
+def _result(run: Run, start: Tensor, target: Tensor, device: torch.device, constraints: Constraints) -> MatchResult:
     status = run.status or Status.FAILED
     final = run.embedding
     first = run.trajectory[0] if run.trajectory else None
@@ -129,9 +159,14 @@ def _result(run: Run, start: Tensor, target: Tensor, device: torch.device) -> Ma
     size = wide(target).norm().item()
     initial_residual = run.initial_distance / size if first and size else math.nan
     untouched = status is Status.CONVERGED and torch.equal(run.pixels, start)
+    message = "The images match already: nothing had to change." if untouched else status.sentence
+    if status is Status.STALLED and constraints != BOX:
+        message = (
+            "The loss stopped falling within the limits on the change before the goal was met: allow a larger one."
+        )
     return MatchResult(
         status=status,
-        message="The images match already: nothing had to change." if untouched else status.sentence,
+        message=message,
         target=target,
         start=start,
         pixels=run.pixels,

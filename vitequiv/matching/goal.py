@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES
-from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.matching.objective import cosine_similarity, direction, relative_residual
+from vitequiv.precision import wide
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,26 @@ class Goal:
         if self.residual is not None:
             met &= relative_residual(embedding - target, target) <= (1 - margin) * self.residual
         return met
+
+    def slack(self, embedding: Tensor, target: Tensor) -> Tensor:
+        """How much is to spare, as a share of the distance to the target that the goal allows.
+
+        For the cosine it is the distance of unit vectors, whose half square is 1 - cosine; so both goals are distances,
+        nearly linear in the image on the way to the target. Differentiable.
+
+        Args:
+            embedding: f(x), (B, n).
+            target: f(x_tg), (B, n).
+
+        Returns:
+            The smaller one of the two goals' (B,), in wide precision, at most 1: at least 0 where the goal is met.
+        """
+        shares = []
+        if self.cosine is not None:
+            allowed = max(2 * (1 - self.cosine), 1e-24) ** 0.5
+            shares.append(
+                torch.linalg.vector_norm(direction(wide(embedding)) - direction(wide(target)), dim=1) / allowed
+            )
+        if self.residual is not None:
+            shares.append(relative_residual(embedding - target, target) / self.residual)
+        return 1 - torch.stack(shares).amax(0)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vitequiv.images.lattice import quantise
 from vitequiv.maps import Embed
-from vitequiv.matching.box import project
+from vitequiv.matching.constraints import BOX, Constraints
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.names import LossName
@@ -101,6 +101,7 @@ def minimise(
     goal: Goal,
     observe: Observer | None = None,
     loss: LossName = LossName.DISTANCE,
+    constraints: Constraints = BOX,
 ) -> list[Run]:
     """Move images until their embeddings match their targets.
 
@@ -114,15 +115,17 @@ def minimise(
         goal: When to stop.
         observe: Told of the progress after each evaluation.
         loss: What to make small.
+        constraints: Where the images may go, by default anywhere in the box; each point is projected there.
 
     Returns:
-        A run an image, in order. Its point is the one that met the goal, else the one of least loss; always in the box.
+        A run an image, in order. Its point is the one that met the goal, else the one of least loss; always allowed by
+        the constraints.
     """
     began, chart = time.perf_counter(), CHARTS[loss]
     everyone = [
         Run(pixels=x.clone(), embedding=torch.full_like(t, torch.nan)) for x, t in zip(start, target, strict=True)
     ]
-    runs, pixels, state = everyone, project(start), solver.init(start)
+    runs, pixels, state = everyone, constraints.project(start, start), solver.init(start)
     while runs:
         with graph_memory() if runs is everyone else nullcontext() as memory:
             point = Linearisation(embed, pixels, chart)
@@ -139,7 +142,7 @@ def minimise(
         if going.any():
             proposed, state = solver.step(state, point, residual)
             finite = proposed.isfinite().flatten(1).all(1)  # before the box hides an infinity
-            proposed = project(proposed)
+            proposed = constraints.project(proposed, start)
             stuck = (proposed == pixels).flatten(1).all(1)
             for run, is_finite, is_stuck in zip(runs, finite.tolist(), stuck.tolist(), strict=True):
                 if run.status is None:

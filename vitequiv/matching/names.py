@@ -24,6 +24,13 @@ class LossName(StrEnum):
     """1 - cosine similarity to it: its length does not matter."""
 
 
+class Minimise(StrEnum):
+    """What a match makes small once its goal is met."""
+
+    L2 = "l2"
+    """The Euclidean norm of the change."""
+
+
 class Init(StrEnum):
     """Where a match starts."""
 

@@ -15,9 +15,10 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ImageError, VitequivError
 from vitequiv.images.decode import DecodedImage, load_image
 from vitequiv.matching.api import match
+from vitequiv.matching.constraints import BOX, Constraints
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import Observer
-from vitequiv.matching.names import LossName
+from vitequiv.matching.names import LossName, Minimise
 from vitequiv.matching.solver import Solver
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.match import MatchResult
@@ -42,6 +43,8 @@ class MatchPlan:
         loss: What to make small.
         target: The embedding for every pair; None if each has its own image.
         jpeg: Quality of the JPEG that is to meet the goal, 1 to 100; None for the pixels themselves.
+        constraints: How far from its source a match may go.
+        minimise: What to make small once the goal is met.
     """
 
     solver: Solver
@@ -51,6 +54,8 @@ class MatchPlan:
     loss: LossName = LossName.DISTANCE
     target: GivenTarget | None = None
     jpeg: int | None = None
+    constraints: Constraints = BOX
+    minimise: Minimise | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +136,9 @@ def _match_all(
             max_passes=plan.goal.max_passes,
             on_lattice=plan.goal.on_lattice,
             jpeg=plan.jpeg,
+            linf=plan.constraints.linf,
+            l2=plan.constraints.l2,
+            minimise=plan.minimise,
             observe=observe,
         )
     except Exception as error:

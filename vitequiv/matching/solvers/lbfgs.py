@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vitequiv.matching.box import free_part, project
+from vitequiv.matching.box import free_part
 from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.objective import squared_distance
 from vitequiv.matching.solver import dot, per_image
@@ -47,7 +47,7 @@ class LBFGSState:
 
 @dataclass(frozen=True)
 class LBFGS:
-    """L-BFGS (Liu and Nocedal, 1989) by the two-loop recursion; the loop projects each trial point on the box.
+    """L-BFGS (Liu and Nocedal, 1989) by the two-loop recursion; the loop projects each trial point.
 
     A trial point is accepted if it meets Armijo's condition along the projected step, else the step is halved; so a
     step costs 2 passes, and 2 more for each halving.
@@ -99,7 +99,7 @@ class LBFGS:
         direction = torch.where(per_image(renewed), self._direction(state), state.direction)
         length = torch.where(renewed, 1.0, state.length / 2)
         state = dataclasses.replace(state, direction=direction, length=length)
-        return project(state.base + per_image(length).to(direction.dtype) * direction), state
+        return state.base + per_image(length).to(direction.dtype) * direction, state
 
     def _direction(self, state: LBFGSState) -> Tensor:
         """-H g by the two-loop recursion (Nocedal and Wright, Algorithm 7.4); empty places of the memory do nothing."""
