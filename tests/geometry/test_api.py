@@ -90,7 +90,8 @@ def test_the_observers_are_told():
     # J in float32, into which V goes, and four blocks of 1,024 columns in float64.
     assert expected[0].bytes == 128 * 12288 * 4 + 4 * 8 * 128 * 128 * 8
     assert "128 backward passes" in str(expected[0])
-    assert rows == [(i + 1, 128) for i in range(128)]
+    chunk = 4 if torch.get_num_threads() > 1 else 1
+    assert rows == [(done, 128) for done in range(chunk, 128 + chunk, chunk)]
 
 
 def test_too_little_memory_says_what_would_fit(monkeypatch):
