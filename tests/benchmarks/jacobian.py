@@ -63,7 +63,7 @@ def by_jacrev(embed: Embed, x: Tensor) -> Tensor:
 
 
 WAYS: dict[str, Callable[[Embed, Tensor], Tensor]] = {
-    "vitequiv, row by row": by_vitequiv,
+    "vitequiv, rows alone": by_vitequiv,
     "vitequiv, with U, S and V": by_vitequiv_with_spectrum,
     "torch.autograd.functional.jacobian": by_functional_loop,
     "the same, vectorize=True": by_functional_vectorised,
