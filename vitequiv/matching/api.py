@@ -135,6 +135,7 @@ def _pair(sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             f"There are {len(sources)} sources and {len(targets)} targets: "
             "give as many of one as of the other, or a single one."
         )
+    # mypy takes a tuple made by a generator for one of any length.
     return tuple(side.expand(count, *side.shape[1:]).clone() for side in (sources, targets))  # type: ignore[return-value]
 
 

@@ -98,6 +98,7 @@ def draw_projection(axes: Axes, matches: Sequence[tuple[str, str, Mapping[str, F
     axes.grid(alpha=0.3)
     marks = (("o", "full", "original"), ("^", "none", "matched"), ("*", "full", "target"))
     handles = [
+        # matplotlib's types know fillstyle as a literal; here it is one of two of them, in a variable.
         Line2D([], [], marker=marker, linestyle="", color="#555555", fillstyle=fill, label=label)  # type: ignore[arg-type]
         for marker, fill, label in marks
     ]

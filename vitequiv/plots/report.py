@@ -58,6 +58,7 @@ def _parts(model: ModelView) -> list[tuple[float, Callable[[SubFigure], None]]]:
         parts.append((5.2, lambda figure: draw_embeddings(figure, model.matches)))
     for view in model.classes:
         rows = max(len(split(view)[0]), len(split(view)[1]))
+        # mypy cannot infer a lambda with a default argument, which binds the loop's view.
         parts.append((2.4 + 0.28 * min(rows, ENTRIES), lambda figure, view=view: draw_classes(figure, model, view)))  # type: ignore[misc]
     return parts
 

@@ -85,6 +85,7 @@ class Recorder:
         if not pixels.requires_grad:
             return self._embed(pixels)
         counted = pixels.view_as(pixels)
+        # torch declares register_hook without types.
         counted.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
         embedding = self._embed(counted)
         self._measure(pixels.detach(), embedding.detach())

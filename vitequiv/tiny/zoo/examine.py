@@ -144,6 +144,7 @@ def fit_probe(features: Tensor, labels: Tensor, decay: float = 1e-4) -> Callable
         torch.autograd.backward(value)
         return value.item()
 
+    # torch declares L-BFGS's step without types.
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     fitted = weight.detach(), bias.detach()
     return lambda embeddings: (embeddings - centre) / scale @ fitted[0] + fitted[1]
