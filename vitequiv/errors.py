@@ -17,13 +17,17 @@ class ExitCode(IntEnum):
     INTERNAL = 1
     """A bug in vitequiv."""
     USAGE = 2
-    """The command line, a configuration file or a pairs file cannot be understood or acted on."""
+    """Usage: the command line, a configuration file or a pairs file cannot be understood or acted on; the directory is
+    in use by another run, or was begun with other settings or weights; standard output is closed."""
     ITEM_FAILED = 3
-    """Some item failed or did not converge."""
+    """Some item failed or did not converge, or standard output could not be written (a full disk)."""
     MODEL_UNAVAILABLE = 4
-    """The model or its weights cannot be had."""
+    """The model or its weights cannot be had, or failed the load-time probe."""
     INTERRUPTED = 130
-    """Stopped by Ctrl-C or SIGTERM."""
+    """Interrupted by Ctrl-C or SIGTERM; what was computed is written, and `--resume` goes on."""
+    READER_GONE = 141
+    """The reader of standard output went away (`| head`): nothing is said, and the run stops at the next line; what is
+    complete stays. It is what a shell shows of any tool that ends so, 128 + SIGPIPE."""
 
 
 class VitequivError(Exception):
@@ -62,3 +66,11 @@ class ModelError(VitequivError):
 
 class ResourceError(VitequivError):
     """One item needs more than this machine has."""
+
+
+class UnknownNameError(UsageError, ValueError):
+    """Nobody has registered this name; a `ValueError` too, for the program that gave it."""
+
+
+class PluginError(VitequivError):
+    """A plugin's own code raised, or returned something else than it promised."""

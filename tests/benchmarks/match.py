@@ -19,7 +19,8 @@ from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.encoders.load import load_encoder
-from vitequiv.images.decode import IMAGE_SUFFIXES, load_image
+from vitequiv.images.decode import load_image
+from vitequiv.images.suffixes import IMAGE_SUFFIXES
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import minimise
 from vitequiv.matching.names import SolverName

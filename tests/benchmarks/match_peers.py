@@ -8,15 +8,18 @@ folder with the seed; none is left out. Every method gets the same pairs, budget
 `peers.recorder`), and is measured at its current iterate, unrounded and in the box. Each is tried at a few settings;
 the best is the one that brings most pairs to 0.99, then in the fewest median passes (whatever its L2). With `--tune N`
 and `--tune-passes M` the settings are compared on the first N pairs and in M passes (where none reaches 0.99, by how
-they do at 0.95, and so on down), and only the best is run on all and in full. The reference for L2 is gradient descent
+they do at 0.95, and so on down), and only the best is run on all and in full; and
+vitequiv's own default, whether it is the best or not. The reference for L2 is gradient descent
 with step 1e-3 on the same pair; it is given `--reference-passes`, so that slow models have one too, while its own row
-among the methods stops at `--max-passes` like all others.
+among the methods stops at `--max-passes` like all others. What the file of `--json` holds already, from an earlier run
+that was stopped, is not run again; passes and L2 do not depend on when a run was made, seconds do.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import json
 import shlex
 import sys
@@ -30,10 +33,11 @@ from torch import Tensor
 
 from tests.benchmarks.match import THRESHOLDS, draw_pairs
 from tests.benchmarks.peers.methods import Attack, Method, Setting, all_methods, vitequiv_attack
-from tests.benchmarks.peers.recorder import Enough, Outcome, Recorder
+from tests.benchmarks.peers.recorder import Enough, Outcome, Recorder, outcome_from_json
 from tests.benchmarks.peers.table import HEADER, Row, missing_row, reference_line
 from vitequiv.encoders.load import load_encoder
 from vitequiv.images.decode import load_image
+from vitequiv.images.save import atomic_write_bytes
 from vitequiv.maps import Embed
 from vitequiv.matching.solvers import make_solver
 
@@ -56,12 +60,14 @@ def run_attack(attack: Attack, embed: Embed, source: Tensor, target: Tensor, max
 class Benchmark:
     """One model: its pairs, the outcomes so far, and the rows made of them."""
 
-    def __init__(self, spec: str, options: argparse.Namespace) -> None:
+    def __init__(
+        self, spec: str, options: argparse.Namespace, runs: list[dict[str, Any]], save: Callable[[], None]
+    ) -> None:
         self.options, self.encoder = options, load_encoder(spec, device=options.device)
         self.pairs = draw_pairs(options.photos, options.pairs, options.seed)
         photos = {path for pair in self.pairs for path in pair}
         self.pixels = {p: self.encoder.batch(self.encoder.preprocess(load_image(p).image)) for p in sorted(photos)}
-        self.runs: list[dict[str, Any]] = []
+        self.runs, self.save = runs, save
         reference = vitequiv_attack(make_solver("gd", REFERENCE_STEP))
         budget = max(options.max_passes, options.reference_passes)
         self.reference = self.outcomes("reference", Setting(f"gd, step_size {REFERENCE_STEP}", reference), 0, budget)
@@ -72,31 +78,43 @@ class Benchmark:
         """Run a setting on pairs first to last."""
         made = []
         for source, target in self.pairs[first:last]:
-            outcome = run_attack(
-                setting.attack, self.encoder.embed, self.pixels[source], self.pixels[target], max_passes
-            )
-            made.append(outcome)
             names = {"method": method, "setting": setting.name, "source": source.name, "target": target.name}
-            self.runs.append(names | {"passes": outcome.passes} | dataclasses.asdict(outcome))
+            key = names | {"max_passes": max_passes}
+            known = next((run for run in self.runs if key.items() <= run.items()), None)
+            if known:
+                made.append(outcome_from_json(known))
+                continue
+            pixels = self.pixels[source], self.pixels[target]
+            outcome = run_attack(setting.attack, self.encoder.embed, *pixels, max_passes)
+            gc.collect()  # an attack that was ended by an exception leaves its last graph in a cycle of frames
+            made.append(outcome)
+            self.runs.append(key | {"passes": outcome.passes} | dataclasses.asdict(outcome))
             print(json.dumps(self.runs[-1]), file=sys.stderr, flush=True)
+            self.save()
         return made
 
-    def rows(self, method: Method) -> list[Row]:
-        """A row a setting, the best first and on all pairs."""
+    def rows(self, method: Method) -> tuple[list[Row], list[Row]]:
+        """Rows on all pairs and in full: the best setting's and the default's; and the rows of the other settings."""
         tune, passes = self.options.tune or len(self.pairs), self.options.tune_passes or self.options.max_passes
-        rows = []
+        tried = []
         for setting in method.settings:
             outcomes = self.outcomes(method.name, setting, 0, passes, tune)
-            rows.append((Row(method.name, setting.name, outcomes, self.reference), setting))
-        rows.sort(key=lambda pair: pair[0].rank())
-        best, setting = rows[0]
-        kept = best.outcomes if passes == self.options.max_passes else []
-        rest = self.outcomes(method.name, setting, len(kept), self.options.max_passes)
-        return [dataclasses.replace(best, outcomes=[*kept, *rest]), *(row for row, _ in rows[1:])]
+            tried.append((Row(method.name, setting.name, outcomes, self.reference), setting))
+        tried.sort(key=lambda pair: pair[0].rank())
+        whole, rest = [], []
+        for place, (row, setting) in enumerate(tried):
+            if place and not setting.default:
+                rest.append(row)
+                continue
+            kept = row.outcomes if passes == self.options.max_passes else []
+            more = self.outcomes(method.name, setting, len(kept), self.options.max_passes)
+            name = row.setting + (", its default" if setting.default else "")
+            whole.append(dataclasses.replace(row, setting=name, outcomes=[*kept, *more]))
+        return whole, rest
 
 
-def report(benchmark: Benchmark, methods: list[Method], save: Callable[[], None]) -> None:
-    """Run all methods, print their tables, and save after each."""
+def report(benchmark: Benchmark, methods: list[Method]) -> None:
+    """Run all methods and print their tables."""
     options, pairs = benchmark.options, benchmark.pairs
     print(f"## {benchmark.encoder.spec}\n\n{len(pairs)} random pairs (seed {options.seed}):")
     print(", ".join(f"{a.stem} to {b.stem}" for a, b in pairs) + f". At most {options.max_passes} passes each.")
@@ -110,10 +128,9 @@ def report(benchmark: Benchmark, methods: list[Method], save: Callable[[], None]
             print(f"{method.name}: {why}", file=sys.stderr)
             print(missing_row(method.name), flush=True)
             continue
-        best, *rest = benchmark.rows(method)
-        save()
+        whole, rest = benchmark.rows(method)
         others += rest
-        print(best, flush=True)
+        print("\n".join(map(str, whole)), flush=True)
     where = f", on the first {options.tune} pairs" if options.tune else ""
     where += f", in at most {options.tune_passes} passes" if options.tune_passes else ""
     print(f"\nOther settings tried{where}:\n\n{HEADER}")
@@ -133,7 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="only those whose name starts so")
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="the numbers of every pair; rewritten after each method"
+        "--json", type=Path, metavar="FILE", help="the numbers of every pair, rewritten after each; gone on from"
     )
     options = parser.parse_args(arguments)
 
@@ -142,17 +159,20 @@ def main(arguments: list[str] | None = None) -> None:
     versions = {"torch": str(torch.__version__)}
     versions |= {m.package: metadata.version(m.package) for m in methods if m.package and not m.why_missing()}
     print(f"    {command}\n\n" + ", ".join(f"{name} {version}" for name, version in versions.items()) + "\n")
-    models: list[dict[str, Any]] = []
+    runs: dict[str, list[dict[str, Any]]] = {spec: [] for spec in options.model}
+    if options.json and options.json.exists():
+        runs |= {model["model"]: model["runs"] for model in json.loads(options.json.read_text())["models"]}
 
     def save() -> None:
         if options.json:
-            numbers = {"command": command, "versions": versions, "models": models}
-            options.json.write_text(json.dumps(numbers, indent=1) + "\n")
+            models = [{"model": spec, "runs": made} for spec, made in runs.items()]
+            atomic_write_bytes(
+                options.json,
+                json.dumps({"command": command, "versions": versions, "models": models}, indent=1).encode() + b"\n",
+            )
 
     for spec in options.model:
-        benchmark = Benchmark(spec, options)
-        models.append({"model": spec, "runs": benchmark.runs})
-        report(benchmark, methods, save)
+        report(Benchmark(spec, options, runs[spec], save), methods)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.schemas import check_lines, check_new, json_files
 from vitequiv.cli.app import main
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
@@ -30,9 +31,14 @@ class Finished:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+def folders(out: Path) -> list[str]:
+    """The items that have a folder in a run directory, sorted."""
+    return sorted(path.name for path in out.iterdir() if path.is_dir())
+
+
 @pytest.fixture
 def run(capfd, monkeypatch, tmp_path):
-    """Run `vitequiv ARGUMENTS` in this process, in an empty directory."""
+    """Run `vitequiv ARGUMENTS` in this process, in an empty directory; all JSON is held to its schema."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -41,10 +47,13 @@ def run(capfd, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "argv", ["vitequiv", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         capfd.readouterr()
+        before = json_files(tmp_path)
         with pytest.raises(SystemExit) as ended:
             main()
         captured = capfd.readouterr()
         assert "Traceback" not in captured.err + captured.out
+        check_lines(captured.out)
+        check_new(tmp_path, before)
         return Finished(int(ended.value.code or 0), captured.out, captured.err)
 
     return run
@@ -52,9 +61,10 @@ def run(capfd, monkeypatch, tmp_path):
 
 @pytest.fixture
 def installed(tmp_path):
-    """Run the installed program in a process of its own, in an empty directory."""
+    """Run the installed program in a process of its own, in an empty directory; all JSON is held to its schema."""
 
     def installed(*arguments: object, **options) -> Finished:
+        before = json_files(tmp_path)
         done = subprocess.run(
             [PROGRAM, *map(str, arguments)],
             cwd=tmp_path,
@@ -64,6 +74,8 @@ def installed(tmp_path):
             check=False,
             **options,
         )
+        check_lines(done.stdout)
+        check_new(tmp_path, before)
         return Finished(done.returncode, done.stdout, done.stderr)
 
     return installed

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.cli.conftest import CAT
+from tests.cli.conftest import CAT, folders
 from vitequiv import classify, load_encoder
 from vitequiv.tiny.scenes import Split, render, scene_rng
 
@@ -134,7 +134,7 @@ def test_a_model_that_cannot_be_had_does_not_stop_the_rest(run, scenes, tmp_path
     assert "nothing" in done.err
     (record,) = done.lines()
     assert record["status"] == "converged"
-    assert [path.name for path in (tmp_path / "vitequiv-out").iterdir()] == ["tiny-clip"]
+    assert folders(tmp_path / "vitequiv-out") == ["tiny-clip"]
 
 
 def test_a_damaged_match_or_a_changed_source_is_named(run, scenes, tmp_path):
@@ -210,7 +210,7 @@ def test_misuse(run, tmp_path, arguments, code, fragments):
     assert done.code == code, done.err
     for fragment in fragments:
         assert fragment in done.err + done.out
-    assert not list(tmp_path.glob("vitequiv-out/*"))
+    assert not list(tmp_path.glob("vitequiv-out/*/"))
 
 
 def test_labels_for_a_model_without_text(run, checkpoints):

@@ -10,7 +10,7 @@ import pytest
 
 from vitequiv._version import __version__
 
-HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "matplotlib"}
+HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "matplotlib", "ray"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,12 @@ def test_nothing_heavy_is_imported(arguments, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.splitlines()[-1] in {"[] 0", "[] None"}, done.stdout
+
+
+def test_help_does_not_even_import_numpy():
+    code = "import sys, vitequiv.cli.app\nprint(sorted({'numpy', 'PIL', 'pluggy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_help_takes_less_than_half_a_second(installed):

@@ -108,7 +108,7 @@ def test_a_model_whose_name_matplotlib_reads_as_mathematics(run, monkeypatch):
 
 def test_the_statistics_of_one_value():
     found = statistics(torch.tensor([2.0], dtype=torch.float64), 4.0, sampled=True)
-    assert (found["mean"], found["max"], found["standard_error"], found["ratio_to_sigma_1"]) == (2.0, 2.0, None, 0.5)
+    assert (found.mean, found.max, found.standard_error, found.ratio_to_sigma_1) == (2.0, 2.0, None, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,13 @@ def test_misuse(run, arguments, code, fragments):
     assert done.code == code
     for fragment in fragments:
         assert fragment in done.err
+
+
+def test_fewer_directions_than_are_measured_by_default(run):
+    done = run("ldlc", CAT, "--directions", "random", "--epsilon", 0.02, "--count", 3, "--along", 0, "--format", "json")
+    (record,) = done.lines()
+    assert record["result"]["groups"]["random"]["measured"]["count"] == 3
+    assert record["settings"]["measured"] == {"value": 3, "source": "default"}
 
 
 @pytest.mark.parametrize(

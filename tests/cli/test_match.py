@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.cli.conftest import CAT, COFFEE
+from tests.cli.conftest import CAT, COFFEE, folders
 from vitequiv import load_encoder
 from vitequiv.matching.objective import cosine_similarity
 
@@ -61,6 +61,7 @@ def test_two_photos(run, encoder, tmp_path):
         "linf_8bit",
         "psnr_db",
         "ssim",
+        "lpips",
     }
     assert set(record["result"]["trajectory"][0]) == {"passes", "loss", "cosine", "mean_abs"}
     assert set(record["artifacts"].values()) == FILES - {"match.json"}
@@ -182,7 +183,7 @@ def test_ways_to_name_sources(run, tmp_path, photos, arguments, stdin, items):
     done = run("match", *arguments, "--cosine", 0.8, "--format", "json", stdin=stdin)
     assert done.code == 0, done.err
     assert [record["item"] for record in done.lines()] == items
-    assert sorted(path.name for path in (tmp_path / "vitequiv-out").iterdir()) == sorted(items)
+    assert folders(tmp_path / "vitequiv-out") == sorted(items)
 
 
 def test_an_exhausted_budget_is_written_and_is_not_success(run, tmp_path):

@@ -77,7 +77,7 @@ def test_one_that_falls_short_says_how_close_it_came(run, tmp_path):
     assert record["status"] == "budget_exhausted"
     assert record["cost"]["passes"] <= 20
     came = measured(load_encoder("tiny-clip"), tmp_path / "vitequiv-out/cat_to_coffee/matched.jpg")[0]
-    assert record["message"].endswith(f"The JPEG came to cosine {came:.4f}.")
+    assert record["message"].endswith(f"The JPEG came to cosine {came:.7f}.")
 
 
 def test_a_batch(run, tmp_path, photos):

@@ -173,7 +173,7 @@ def test_an_embedding_that_will_not_do(run, tmp_path, tensors, about, name, frag
         ([CAT, "--target-text", TEXT, "--residual", 0.1], "--residual is a distance"),
         ([CAT, "--target-text", TEXT, "--model", "tiny-beit"], "tiny-clip and clip (open_clip) have one"),
         ([CAT, "--target-embedding", "gone.safetensors"], "No such file"),
-        ([CAT, "--target-embedding", COFFEE], "takes a safetensors file"),
+        ([CAT, "--target-embedding", COFFEE], "name a safetensors file"),
         ([CAT, "--target-embedding", "e#"], "must be FILE or FILE#TENSOR"),
         ([CAT, "--target-embedding", "#e"], "must be FILE or FILE#TENSOR"),
         ([CAT, "--target-embedding", ""], "must be FILE or FILE#TENSOR"),

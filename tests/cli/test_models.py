@@ -66,7 +66,7 @@ def plugin(site, name: str, entry: str, code: str) -> None:
 
 GOOD = """
 from vitequiv.encoders.families import EncoderFamily, Readout
-from vitequiv.encoders.hookspecs import hookimpl
+from vitequiv.plugins.hookspecs import hookimpl
 
 def load(checkpoint, readout):
     raise AssertionError("not loaded by a listing")

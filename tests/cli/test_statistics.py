@@ -196,4 +196,4 @@ def test_misuse(run, photos, tmp_path, arguments, code, fragments):
     assert done.code == code, done.err
     for fragment in fragments:
         assert fragment in done.err
-    assert not list(tmp_path.glob("vitequiv-out/*"))
+    assert not list(tmp_path.glob("vitequiv-out/*/"))

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from vitequiv.encoders.base import VisionTower
 from vitequiv.encoders.families import EncoderFamily, Readout
-from vitequiv.encoders.registry import RegisteredFamily, Registry
 from vitequiv.images.preprocessing import Filter, Preprocessing, Resize, ResizeMode
+from vitequiv.plugins.kinds import ENCODER
+from vitequiv.plugins.loading import Owner
+from vitequiv.plugins.registry import Registered, Registry
 
 SQUARE = Preprocessing(Resize((8, 8), ResizeMode.SQUASH, Filter.BILINEAR), None, (0.5,) * 3, (0.5,) * 3)
 
@@ -26,13 +28,13 @@ class Map(nn.Module):
         return self.function(x)
 
 
-def registry(load: Callable[[str, Readout], object]) -> Registry:
+def registry(load: Callable[[str, Readout], object]) -> Registry[EncoderFamily]:
     """A registry whose one family, `fake`, is loaded by `load`."""
     family = EncoderFamily("fake", "a fake", load, None, (Readout.CLS, Readout.MEAN), "nowhere")
-    return Registry({"fake": RegisteredFamily(family, "tests")})
+    return Registry(ENCODER, {"fake": Registered(family, Owner("fake", "tests", None))})
 
 
-def registry_of(function: Callable[[Tensor], object]) -> Registry:
+def registry_of(function: Callable[[Tensor], object]) -> Registry[EncoderFamily]:
     """A registry whose one family, `fake`, embeds by `function`."""
     return registry(lambda checkpoint, readout: VisionTower(Map(function), SQUARE))
 

@@ -66,9 +66,13 @@ def plain_pickle(directory: Path) -> None:
         pickle.dump(Bomb(directory / "exploded"), file)
 
 
-def no_torch_file(directory: Path) -> None:
-    weights(directory).unlink()
-    (directory / BIN.get(directory.name, "pytorch_model.bin")).write_bytes(b"PK\x03\x04 nothing here")
+def honest_pickle(directory: Path, keep: Path | None = None) -> Path:
+    """Nothing but tensors, as `save_pretrained` wrote them once."""
+    path = next(path for path in directory.glob("*.safetensors") if path != keep)
+    pickled = directory / BIN.get(directory.name, "pytorch_model.bin")
+    torch.save(load_file(path), pickled)
+    path.unlink()
+    return pickled
 
 
 def lose_a_tensor(directory: Path) -> None:

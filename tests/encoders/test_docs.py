@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vitequiv.encoders.builtin import FAMILIES
+from vitequiv.plugins.builtin import FAMILIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
 

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.encoders.spoil import honest_pickle
 from vitequiv.encoders.load import load_encoder
 from vitequiv.errors import ExitCode, ModelError
 
@@ -126,3 +128,38 @@ def test_a_cached_open_clip_tag_keeps_its_own_preprocessing(cache, tmp_path, mon
     encoder = load_encoder(f"clip:{architecture}/{tag}")
     assert encoder.preprocessing.mean == open_clip.get_pretrained_cfg(architecture, tag)["mean"] == (0.5, 0.5, 0.5)
     assert encoder.preprocessing.crop is None
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [("beit", "beit:someone/x"), ("clip", "clip:hf-hub:someone/x"), ("timm", "timm:hf-hub:someone/x")],
+)
+def test_pickles_are_neither_fetched_nor_opened(name, spec, cache, copy, monkeypatch):
+    import huggingface_hub
+    import torch
+
+    asked = []
+    original = huggingface_hub.snapshot_download
+    monkeypatch.setattr(
+        huggingface_hub,
+        "snapshot_download",
+        lambda repo, allow_patterns: asked.extend(allow_patterns) or original(repo, allow_patterns=allow_patterns),
+    )
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch.load was called"))
+    path = copy(name)
+    honest_pickle(path)
+    fill(cache, "someone/x", path)
+    with pytest.raises(ModelError, match="pickles are never fetched"):
+        load_encoder(spec)
+    assert asked
+    assert not [pattern for pattern in asked if Path("w.bin").match(pattern) or Path("w.pth").match(pattern)]
+    assert not [pattern for pattern in asked if pattern.endswith((".bin", ".pt", ".pth", ".pkl", ".py"))]
+
+
+def test_a_timm_name_without_a_hub_repository(monkeypatch):
+    import timm
+
+    config = timm.get_pretrained_cfg("test_vit")
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda _: replace(config, hf_hub_id=None, url="http://x/y.pth"))
+    with pytest.raises(ModelError, match="only as a pickle on a web server"):
+        load_encoder("timm:test_vit")

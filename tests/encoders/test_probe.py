@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -83,3 +85,20 @@ def test_pixels_of_another_shape_are_refused():
     for shape in [(1, 3, 9, 8), (3, 8, 8), (1, 1, 8, 8)]:
         with pytest.raises(ValueError, match="Pixels must have shape"):
             encoder.embed(torch.zeros(shape))
+
+
+def leave(x):
+    sys.exit("goodbye")
+
+
+def test_a_plugin_cannot_end_the_process():
+    with pytest.raises(ModelError, match=r"fake:x cannot be loaded: its code called sys\.exit\(3\)"):
+        load_encoder("fake:x", registry=raising(SystemExit(3)))
+    with pytest.raises(ModelError, match=r"its forward called sys\.exit\('goodbye'\)"):
+        load_encoder("fake:x", registry=registry_of(leave))
+
+
+def test_a_plugin_that_leaves_at_one_image_raises_an_ordinary_error():
+    encoder = load_encoder("fake:x", registry=registry_of(lambda x: leave(x) if bool((x == 1).all()) else good(x)))
+    with pytest.raises(RuntimeError, match=r"its forward called sys\.exit"):
+        encoder.embed(torch.ones(1, 3, 8, 8))

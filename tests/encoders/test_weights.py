@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 
@@ -25,12 +26,20 @@ def test_two_loads_agree_bit_for_bit(name, encoder, checkpoints, cat):
     assert torch.equal(first.embed(pixels), second.embed(pixels))
 
 
+@pytest.mark.parametrize("name", [*BUILDERS, "tiny-clip"])
+def test_a_copy_agrees_bit_for_bit(name, encoder, cat):
+    """Weights mapped from a file lie where it has them, and products sum in another order at odd places."""
+    original = encoder(name, READOUTS.get(name))
+    pixels = original.normalise(original.preprocess(cat)[None])
+    assert torch.equal(copy.deepcopy(original.tower.module)(pixels), original.tower.module(pixels))
+
+
 @pytest.mark.parametrize("name", ["beit", "swin", "deit", "vitmae", "vitmsn", "hf-vit", "clip", "timm"])
-def test_digest_does_not_depend_on_the_file_format(name, encoder, directory, tmp_path):
+def test_digest_does_not_depend_on_the_order_in_the_file(name, encoder, directory, tmp_path):
     path = Path(shutil.copytree(directory(name), tmp_path / name))
     (weights,) = path.glob("*.safetensors")
-    torch.save(load_file(weights), path / ("open_clip_pytorch_model.bin" if name == "clip" else "pytorch_model.bin"))
-    weights.unlink()
+    state = load_file(weights)
+    save_file(dict(reversed(state.items())), weights, metadata={"format": "pt", "more": "words"})
     assert load_encoder(f"{name.partition('-')[0]}:{path}").weights_sha256 == encoder(name).weights_sha256
 
 

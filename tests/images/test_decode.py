@@ -20,8 +20,9 @@ from PIL import Image
 from tests.images.corpus import BAD, ODD, RGB, WHOLE_JPEG, WHOLE_PNG, encode, png
 from tests.images.samples import PHOTOS, noise, photo
 from vitequiv.errors import ImageError
-from vitequiv.images.decode import FORMATS, IMAGE_SUFFIXES, DecodedImage, load_image
+from vitequiv.images.decode import FORMATS, DecodedImage, load_image
 from vitequiv.images.modes import UnsupportedModeError, to_rgb
+from vitequiv.images.suffixes import IMAGE_SUFFIXES
 
 
 def _refusal(path: Path | str) -> str:

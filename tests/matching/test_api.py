@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import vitequiv
-from vitequiv.matching.api import measure_perturbation
+from vitequiv.matching.perturbation import measure_perturbation
 from vitequiv.matching.solvers.polyak import Polyak
 from vitequiv.tiny.scenes import Split, sample, scene_rng
 

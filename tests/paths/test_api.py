@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import vitequiv
-from vitequiv.results.interpolate import PathKind
+from vitequiv.results.names import PathKind
 from vitequiv.results.status import Status
 from vitequiv.tiny.scenes import Split, sample, scene_rng
 
@@ -98,7 +98,7 @@ def test_the_cost_is_all_that_was_made(encoder, scenes, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"path": "sideways"}, "choose from linear, matched, null"),
+        ({"path": "sideways"}, "known are linear, matched, null"),
         ({"steps": 1}, "at least 2 points"),
         ({"path": "null", "tolerance": 1e-9}, "lost in the rounding"),
         ({"path": "null", "tolerance": 0.0}, "in \\(0, 1\\)"),

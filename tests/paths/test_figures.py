@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import vitequiv
+from vitequiv.paths.named import NamedPath
 from vitequiv.plots.frames import BAR, BLUE, evenly, path_gif, strip_png
 from vitequiv.plots.paths import curve_png
 
@@ -23,6 +24,8 @@ def results():
         "matched": vitequiv.interpolate(encoder, start, end, path="matched", steps=9, cosine=0.8),
         "null": vitequiv.interpolate(encoder, start, end, path="null", steps=3),
     }
+    wipe = NamedPath("wipe", "", lambda request: [request.start, (request.start + request.end) / 2, request.end])
+    found["mine"] = vitequiv.interpolate(encoder, start, end, path=wipe, steps=3)
     found["random"] = vitequiv.interpolate(encoder, start, path="null", steps=3)
     found["cut"] = vitequiv.interpolate(encoder, start, end, path="matched", match="end", max_passes=1)
     found["still"] = vitequiv.interpolate(encoder, start, end, path="null", max_passes=1)
@@ -39,7 +42,7 @@ def is_drawn(image: Image.Image) -> bool:
     return len(np.unique(np.asarray(image.convert("L")))) > 20
 
 
-KINDS = ["linear", "matched", "null", "random", "cut", "still"]
+KINDS = ["linear", "matched", "null", "mine", "random", "cut", "still"]
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -12,7 +12,7 @@ from vitequiv.classification.choice import ClassifierChoice
 from vitequiv.encoders.base import VisionTower
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.solvers.polyak import Polyak
-from vitequiv.results.classify import ClassifierKind
+from vitequiv.results.names import ClassifierKind
 from vitequiv.results.status import Status
 from vitequiv.runs.classify import run_classify
 from vitequiv.runs.classify_worklist import work_from_paths
@@ -43,7 +43,7 @@ def test_classify(tmp_path, scenes, fault, reason, batch_size):
     assert envelope.status is Status.FAILED
     assert [failure["name"] for failure in envelope.result["failures"]] == ["scene1"]
     assert reason in envelope.message
-    assert [row.name for row in envelope.result["images"]] == ["scene0", "scene2", "scene3", "scene4"]
+    assert [row["name"] for row in envelope.result["images"]] == ["scene0", "scene2", "scene3", "scene4"]
     assert (tmp_path / "out/item/classify.json").exists()
 
 
@@ -60,9 +60,9 @@ def test_statistics(tmp_path, scenes, fault, statuses):
     out.prepare(["item"], overwrite=False)
     envelope = run_statistics(encoder, "item", plan, describe_run("statistics", encoder, {}, 0), out)
     assert [pair["status"] for pair in envelope.result["pairs"]] == statuses
-    assert envelope.result["cosine"]["after"].count == 1  # what is not finite is in no sample
-    assert envelope.result["rates"]["converged"].trials == 3
-    assert envelope.result["rates"]["takes_target_class"].trials == 1
+    assert envelope.result["cosine"]["after"]["count"] == 1  # what is not finite is in no sample
+    assert envelope.result["rates"]["converged"]["trials"] == 3
+    assert envelope.result["rates"]["takes_target_class"]["trials"] == 1
     assert (envelope.status is Status.FAILED) == (fault == "raises")
     assert (tmp_path / "out/item/statistics.png").exists()
     assert envelope.to_dict()["result"]["pairs"][1]["cosine"]["after"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from pathlib import Path
 
 from vitequiv.classification.templates import check_templates
 from vitequiv.errors import UsageError
-from vitequiv.images.decode import IMAGE_SUFFIXES
-from vitequiv.results.classify import ClassifierKind
+from vitequiv.images.folders import entries, images_in, is_folder
+from vitequiv.results.names import ClassifierKind
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def check_labels(names: Sequence[str], where: str) -> None:
         where: What named them, for messages.
 
     Raises:
-        UsageError: If there are fewer than two, or one comes twice.
+        UsageError: If there are fewer than two, or one comes twice, be it with other capitals.
     """
     if len(names) < 2:
         has = f"names only {names[0]!r}" if names else "names no class"
@@ -117,6 +118,14 @@ def check_labels(names: Sequence[str], where: str) -> None:
     if twice:
         more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
         raise UsageError(f"{where} names {twice[0]!r}{more} twice: name each class once.")
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(unicodedata.normalize("NFC", " ".join(name.split())).casefold(), name)
+        if other != name:
+            raise UsageError(
+                f"{where} names {other!r} and {name!r}, which differ only in case, spaces or spelling of accents: "
+                "name each class once."
+            )
 
 
 def class_folders(folder: Path) -> tuple[tuple[str, tuple[Path, ...]], ...]:
@@ -155,22 +164,10 @@ def find_classes(folder: Path) -> list[tuple[str, tuple[Path, ...]]] | None:
     Returns:
         Names of sub-folders (hidden ones left out) and the images in each, sorted; None if it is no folder.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         return None
-    subs = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    subs = sorted(path for path in entries(folder) if path.is_dir() and not path.name.startswith("."))
     return [(sub.name, images_in(sub)) for sub in subs]
-
-
-def images_in(folder: Path) -> tuple[Path, ...]:
-    """List the images of a folder, not those of its sub-folders.
-
-    Args:
-        folder: The folder.
-
-    Returns:
-        Files with an image's suffix, sorted.
-    """
-    return tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()))
 
 
 def class_name(folder: str) -> str:

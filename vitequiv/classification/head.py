@@ -10,7 +10,8 @@ from torch import Tensor
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
 from vitequiv.precision import wide
-from vitequiv.results.classify import ClassifierKind, ClassifierRecord
+from vitequiv.results.classify import ClassifierRecord
+from vitequiv.results.names import ClassifierKind
 
 
 @dataclass(frozen=True)

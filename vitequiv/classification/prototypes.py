@@ -11,7 +11,8 @@ from vitequiv.classification.choice import check_labels
 from vitequiv.classification.cosine import DEFAULT_TEMPERATURE, CosineClassifier, unit
 from vitequiv.classification.whitening import fit_whitening
 from vitequiv.errors import UsageError
-from vitequiv.results.classify import ClassifierKind, ClassifierRecord
+from vitequiv.results.classify import ClassifierRecord
+from vitequiv.results.names import ClassifierKind
 
 
 def prototype_classifier(embeddings: Mapping[str, Tensor], temperature: float | None = None) -> CosineClassifier:

@@ -11,7 +11,8 @@ from vitequiv.classification.cosine import DEFAULT_TEMPERATURE, CosineClassifier
 from vitequiv.classification.templates import DEFAULT_TEMPLATE, check_templates, prompts
 from vitequiv.encoders.base import Encoder, TextTower
 from vitequiv.errors import UsageError
-from vitequiv.results.classify import ClassifierKind, ClassifierRecord
+from vitequiv.results.classify import ClassifierRecord
+from vitequiv.results.names import ClassifierKind
 
 TEXTS_AT_ONCE = 256
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from vitequiv._version import __version__
-from vitequiv.cli import classify, interpolate, jacobian, ldlc, match, models, report, scenes, statistics
+from vitequiv.cli import classify, interpolate, jacobian, ldlc, match, models, plugins, report, scenes, statistics
 from vitequiv.cli.console import print_error
+from vitequiv.cli.streams import ReaderGone, finish_output, guard_streams, settle_output
 from vitequiv.errors import ExitCode, VitequivError
-
-DEBUG_VARIABLE = "VITEQUIV_DEBUG"
+from vitequiv.runs.interrupt import Interrupted, listen
+from vitequiv.variables import Variable
 
 app = typer.Typer(
     name="vitequiv",
@@ -33,10 +32,7 @@ app.command("statistics")(statistics.statistics)
 app.command("scenes")(scenes.scenes)
 app.command("report")(report.report)
 app.add_typer(models.app, name="models")
-
-
-class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM; not KeyboardInterrupt, which Typer would turn into a silent exit."""
+app.add_typer(plugins.app, name="plugins")
 
 
 def _version(wanted: bool) -> None:
@@ -57,28 +53,26 @@ def root(
 
 def main() -> None:
     """Run the command; the process ends here, with one of `ExitCode`, and never with a traceback."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    listen()
     try:
-        app()
+        guard_streams()
+        try:
+            app()
+        finally:
+            finish_output()
     except VitequivError as error:
         print_error(error.message)
+        settle_output()
         sys.exit(error.exit_code)
     except Interrupted:
-        print_error("Interrupted: the items that were complete are in the output directory.")
+        print_error("Interrupted.")
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our standard output has gone (`| head`); keep Python from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OK)
+    except ReaderGone:
+        settle_output()
+        sys.exit(ExitCode.READER_GONE)
     except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE):
+        if os.environ.get(Variable.DEBUG):
             raise
         text = " ".join(str(error).split())
-        print_error(f"This is a bug in vitequiv ({type(error).__name__}: {text}): set {DEBUG_VARIABLE}=1 to see where.")
+        print_error(f"This is a bug in vitequiv ({type(error).__name__}: {text}): set {Variable.DEBUG}=1 to see where.")
         sys.exit(ExitCode.INTERNAL)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise Interrupted

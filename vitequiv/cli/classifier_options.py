@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vitequiv.cli.completion import model_names
 from vitequiv.cli.options import MODEL
 
 PANEL = "Classifier"
@@ -17,6 +18,7 @@ Models = Annotated[
         "--model",
         metavar="SPEC",
         help="Encoder, NAME or NAME:CHECKPOINT; again for more, one after the other. See 'vitequiv models list'.",
+        autocompletion=model_names,
         rich_help_panel=MODEL,
     ),
 ]

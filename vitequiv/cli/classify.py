@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,12 +16,11 @@ from vitequiv.cli import classifier_options as classifier
 from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
 from vitequiv.cli.console import output_console, print_json
-from vitequiv.cli.each_model import for_each_model, model_items
 from vitequiv.cli.formats import Format
 from vitequiv.cli.progress import points_progress
+from vitequiv.cli.run import Asked, Begun, run_models
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode
-from vitequiv.results.classify import Guess, ImageRow
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting
 from vitequiv.results.status import Status
@@ -59,6 +58,7 @@ def classify(
     output_format: options.OutputFormat = Format.HUMAN,
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     batch_size: options.BatchSize = 32,
     config: options.Config = None,
 ) -> None:
@@ -80,32 +80,33 @@ def classify(
     settings = settings_of(context, given)
     choice = choose(labels, labels_file, template or [], head, prototypes, temperature)
     work = work_from_paths(paths or [], sys.stdin)
-    items = model_items(model)
-    directory = RunDirectory(out, VERB)
-    directory.prepare(items, overwrite)
-    options.note_default_model(Setting(", ".join(model), settings["model"].source), quiet)
-
-    # Imported here, so that help and usage errors do not wait for torch.
-    import torch
-
-    from vitequiv.encoders.load import load_encoder
-    from vitequiv.runs.classify import run_classify
-    from vitequiv.runs.context import describe_run
-
+    named = Setting(", ".join(model), settings["model"].source)
+    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, named)
     done: list[Envelope] = []
 
-    def work_with(encoder: Encoder, item: str) -> None:
-        run = describe_run(VERB, encoder, settings, seed=0)
-        with points_progress(quiet, "images") as observe:
-            done.append(run_classify(encoder, item, work, choice, batch_size, run, directory, observe))
-        if output_format is Format.JSON:
-            print_json(done[-1].to_dict())
+    def load(spec: str) -> Encoder:
+        # Imported here, so that help and usage errors do not wait for torch.
+        import torch
 
-    code = for_each_model(
-        model,
-        lambda spec: load_encoder(spec, device=device, dtype=getattr(torch, dtype), readout=readout),
-        work_with,
-    )
+        from vitequiv.encoders.load import load_encoder
+
+        return load_encoder(spec, device=device, dtype=getattr(torch, dtype), readout=readout)
+
+    def begin(encoder: Encoder, directory: RunDirectory) -> Begun:
+        from vitequiv.runs.classify import classify_task
+        from vitequiv.runs.context import describe_run
+
+        run = describe_run(VERB, encoder, settings, seed=0)
+        return Begun(
+            run, encoder, lambda observe: classify_task(encoder, work, choice, batch_size, run, directory, observe)
+        )
+
+    def show(envelope: Envelope) -> None:
+        done.append(envelope)
+        if output_format is Format.JSON:
+            print_json(envelope.to_dict())
+
+    code = run_models(asked, model, load, begin, lambda _, quiet: points_progress(quiet, "images"), show)
     if output_format is Format.HUMAN:
         _show(done, str(out))
     if any(envelope.status is not Status.CONVERGED for envelope in done):
@@ -124,10 +125,10 @@ def _show(envelopes: Sequence[Envelope], where: str) -> None:
     images.add_column("model")
     console = output_console()
     for spec, result in results:
-        rows: Sequence[ImageRow] = result["images"]
-        for row in (row for row in rows if row.role == IMAGE):  # those of matches are in their own table
-            best = row.best[0]
-            images.add_row(escape(row.name), escape(best.label), f"{best.probability:.3f}", escape(spec))
+        rows: Sequence[Mapping[str, Any]] = result["images"]
+        for row in (row for row in rows if row["role"] == IMAGE):  # those of matches are in their own table
+            best = row["best"][0]
+            images.add_row(escape(row["name"]), escape(best["label"]), f"{best['probability']:.3f}", escape(spec))
         for match in result["matches"]:
             cells = [_guess(match[key]) for key in ("before", "after", "target")]
             before, after = match["cosine"]["before"], match["cosine"]["after"]
@@ -153,5 +154,5 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _guess(guess: Guess | None) -> str:
-    return "-" if guess is None else escape(f"{guess.label} {guess.probability:.2f}")
+def _guess(guess: Mapping[str, Any] | None) -> str:
+    return "-" if guess is None else escape(f"{guess['label']} {guess['probability']:.2f}")

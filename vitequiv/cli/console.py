@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
+from vitequiv.images.naming import shown
 from vitequiv.results.envelope import jsonable
+from vitequiv.results.versions import schema_name
 
 PIPED_WIDTH = 160
 
 
+class _Console(Console):
+    """A console on which text is only text: no `:smile:` becomes a picture, and no file name steers the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render a string with our own markup; what cannot be printed in it is escaped, as `shown` does."""
+        return super().render_str("\n".join(shown(line) if line else "" for line in text.split("\n")), **options)
+
+
 def error_console() -> Console:
     """A console on standard error, for progress, notes and errors."""
-    return Console(stderr=True, highlight=False)
+    return _Console(stderr=True, highlight=False, emoji=False)
 
 
 def output_console() -> Console:
-    """A console on standard output; wide when nobody's terminal decides."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    """A console on standard output; where no terminal decides on the width, COLUMNS does, else it is wide."""
+    free = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return _Console(highlight=False, emoji=False, width=None if free else PIPED_WIDTH)
+
+
+def is_watched(console: Console) -> bool:
+    """Whether somebody sees the console change: FORCE_COLOR asks for colours in a file, not for bars."""
+    return console.file.isatty() and not console.is_dumb_terminal
 
 
 def print_error(message: str) -> None:
@@ -37,3 +56,13 @@ def print_json(value: object) -> None:
     """Print one JSON object on a line of its own, in ASCII: file names need not be UTF-8, JSON must."""
     sys.stdout.write(json.dumps(jsonable(value), allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def print_record(kind: str, record: object) -> None:
+    """Print one record on a line of its own, with the name of its schema before it.
+
+    Args:
+        kind: The name in the schema `vitequiv/<kind>/1`.
+        record: A dataclass.
+    """
+    print_json({"schema": schema_name(kind), **jsonable(record)})

@@ -9,22 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from vitequiv.cli import options
+from vitequiv.cli.completion import path_names
 from vitequiv.cli.config import settings_of
+from vitequiv.cli.engine import Engine, EngineName, Place, RayAddress, RayThreads, RayWorkers, parse_engine
 from vitequiv.cli.formats import Format
 from vitequiv.cli.progress import points_progress
-from vitequiv.cli.render import Column, Renderer
+from vitequiv.cli.registered import require_registered, solver_option
+from vitequiv.cli.render import Column, cell
+from vitequiv.cli.run import Asked, Begun, run_verb
 from vitequiv.encoders.spec import DEFAULT_SPEC
-from vitequiv.errors import ExitCode, UsageError
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_SOLVER, SolverName
+from vitequiv.errors import UsageError
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_SOLVER
+from vitequiv.paths.defaults import DEFAULT_MAX_PASSES, DEFAULT_NULL_STEPS, DEFAULT_STEPS, DEFAULT_TOLERANCE
+from vitequiv.plugins.kinds import PATH, SOLVER, Kind
 from vitequiv.results.envelope import Envelope
-from vitequiv.results.interpolate import (
-    DEFAULT_MAX_PASSES,
-    DEFAULT_NULL_STEPS,
-    DEFAULT_STEPS,
-    DEFAULT_TOLERANCE,
-    PathKind,
-    Reference,
-)
+from vitequiv.results.names import PathKind, Reference
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.interpolate_worklist import ends_from_paths
@@ -39,7 +38,7 @@ def _last(name: str, form: str) -> Column:
 
     def show(envelope: Envelope) -> str:
         value = (envelope.result or {})["points"][-1][name]
-        return "-" if value is None else format(value, form)
+        return cell(value, form)
 
     return headings[name], show
 
@@ -49,8 +48,8 @@ def _kept(envelope: Envelope) -> str:
     summary = (envelope.result or {})["summary"]
     for name, form in (("lowest_cosine", "cosine >= {:.4f}"), ("largest_drift", "drift <= {:.4f}")):
         if name in summary:
-            return form.format(summary[name])
-    return f"detour x{summary['detour']:.2f}"
+            return form.format(summary[name]) if summary[name] is not None else "-"
+    return f"detour x{cell(summary['detour'], '.2f')}"
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -83,17 +82,20 @@ def interpolate(
         ),
     ] = None,
     path: Annotated[
-        PathKind,
+        str,
         typer.Option(
-            help="Straight in pixels; along that line, re-matched to one embedding; in the null space of the Jacobian.",
+            metavar="NAME",
+            help="linear: straight in pixels; matched: along that line, re-matched to one embedding; null: in the null "
+            "space of the Jacobian; or a plugin's, see 'vitequiv plugins list'.",
+            autocompletion=path_names,
             rich_help_panel=PANEL,
         ),
     ] = PathKind.LINEAR,
     steps: Annotated[
         int | None,
         typer.Option(
-            help=f"Points, START among them: by default {DEFAULT_STEPS}; for null at most, by default "
-            f"{DEFAULT_NULL_STEPS}.",
+            help=f"Points, START among them: by default {DEFAULT_STEPS}; for a plugin's at most; for "
+            f"null at most, by default {DEFAULT_NULL_STEPS}.",
             show_default=False,
             rich_help_panel=PANEL,
         ),
@@ -101,7 +103,7 @@ def interpolate(
     max_passes: Annotated[
         int,
         typer.Option(
-            min=1, help="Forward and backward passes allowed the way of matched or null.", rich_help_panel=PANEL
+            min=1, help="Forward and backward passes allowed the way of all but linear.", rich_help_panel=PANEL
         ),
     ] = DEFAULT_MAX_PASSES,
     match: Annotated[
@@ -115,9 +117,7 @@ def interpolate(
     cosine: Annotated[
         float, typer.Option(help="Cosine similarity that every point must have.", rich_help_panel=MATCHED)
     ] = DEFAULT_COSINE,
-    solver: Annotated[
-        SolverName, typer.Option(help="How a point is re-matched.", rich_help_panel=MATCHED)
-    ] = DEFAULT_SOLVER,
+    solver: Annotated[str, solver_option(MATCHED, "How a point is re-matched")] = DEFAULT_SOLVER,
     step_size: Annotated[
         float | None,
         typer.Option(help="The solver's, as in match.", show_default=False, rich_help_panel=MATCHED),
@@ -134,7 +134,12 @@ def interpolate(
     output_format: options.OutputFormat = Format.HUMAN,
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     seed: options.Seed = 0,
+    engine: Engine = EngineName.HERE,
+    ray_address: RayAddress = None,
+    ray_workers: RayWorkers = None,
+    ray_threads: RayThreads = None,
     config: options.Config = None,
 ) -> None:
     """Go from one image to another and follow the embedding."""
@@ -155,52 +160,53 @@ def interpolate(
         "seed": seed,
     }
     settings = settings_of(context, given)
+    require_registered(PATH, path)
+    require_registered(SOLVER, solver)
+    ray = parse_engine(context, engine, ray_address, ray_workers, ray_threads, device)
     _check_use(path, settings)
     _check_ranges(steps, cosine, step_size, tolerance)
     reference = _reference(match)
     todo = ends_from_paths(paths or [], pairs, path)
-    directory = RunDirectory(out, VERB)
-    directory.prepare((item.name for item in todo), overwrite)
-    options.note_default_model(settings["model"], quiet)
+    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
-    # Imported here, so that help and usage errors do not wait for torch.
-    import torch
+    def begin(directory: RunDirectory, place: Place) -> Begun:
+        # Imported here, so that help and usage errors do not wait for torch.
+        import torch
 
-    from vitequiv.encoders.load import load_encoder
-    from vitequiv.matching.solvers import make_solver
-    from vitequiv.runs.context import describe_run
-    from vitequiv.runs.interpolate import PathPlan, run_paths
+        from vitequiv.encoders.load import load_encoder
+        from vitequiv.matching.solvers import make_solver
+        from vitequiv.paths.registered import find_path
+        from vitequiv.runs.context import describe_run
+        from vitequiv.runs.interpolate import PathPlan, path_task
 
-    encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
-    plan = PathPlan(path, steps, reference, cosine, make_solver(solver, step_size), tolerance, max_passes, seed)
-    run = describe_run(VERB, encoder, settings, seed)
+        encoder = load_encoder(model, device=place.device, dtype=getattr(torch, dtype), readout=readout)
+        way = PathKind(path) if path in set(PathKind) else find_path(path)
+        plan = PathPlan(way, steps, reference, cosine, make_solver(solver, step_size), tolerance, max_passes, seed)
+        used: dict[Kind[Any], list[str]] = {PATH: [path], SOLVER: [solver] if path == PathKind.MATCHED else []}
+        run = describe_run(VERB, encoder, settings, seed, used, place.elsewhere)
+        return Begun(run, encoder, lambda observe: path_task(encoder, plan, run, directory, observe))
 
-    renderer = Renderer(output_format, COLUMNS)
-    with points_progress(quiet) as observe:
-        for envelope in run_paths(encoder, todo, plan, run, directory, observe):
-            renderer.item(envelope)
-    renderer.finish(str(out))
-    if not renderer.all_converged:
-        raise typer.Exit(ExitCode.ITEM_FAILED)
+    run_verb(asked, todo, begin, COLUMNS, lambda _, quiet: points_progress(quiet))
 
 
 USED_BY = {
-    "match": (PathKind.MATCHED,),
-    "cosine": (PathKind.MATCHED,),
-    "solver": (PathKind.MATCHED,),
-    "step_size": (PathKind.MATCHED,),
-    "tolerance": (PathKind.NULL,),
-    "max_passes": (PathKind.MATCHED, PathKind.NULL),
+    "match": PathKind.MATCHED,
+    "cosine": PathKind.MATCHED,
+    "solver": PathKind.MATCHED,
+    "step_size": PathKind.MATCHED,
+    "tolerance": PathKind.NULL,
 }
-"""The paths that an option means something for."""
+"""The one path that an option means something for."""
 
 
-def _check_use(path: PathKind, settings: Mapping[str, Setting]) -> None:
+def _check_use(path: str, settings: Mapping[str, Setting]) -> None:
     """Refuse options that would be ignored, where they were typed and not configured for all runs."""
-    for name, kinds in USED_BY.items():
-        if settings[name].source is Source.FLAG and path not in kinds:
+    for name, kind in USED_BY.items():
+        if settings[name].source is Source.FLAG and path != kind:
             option = name.replace("_", "-")
-            raise UsageError(f"--{option} goes with --path {' or '.join(kinds)}: the path here is {path}.")
+            raise UsageError(f"--{option} goes with --path {kind}: the path here is {path}.")
+    if settings["max_passes"].source is Source.FLAG and path == PathKind.LINEAR:
+        raise UsageError(f"--max-passes goes with --path matched, null or a plugin's: the path here is {path}.")
 
 
 def _check_ranges(steps: int | None, cosine: float, step_size: float | None, tolerance: float) -> None:

@@ -11,13 +11,15 @@ import typer
 from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
 from vitequiv.cli.console import print_note
+from vitequiv.cli.engine import Engine, EngineName, Place, RayAddress, RayThreads, RayWorkers, parse_engine
 from vitequiv.cli.formats import Format
 from vitequiv.cli.progress import rows_progress
-from vitequiv.cli.render import Column, Renderer
+from vitequiv.cli.render import Column, cell
+from vitequiv.cli.run import Asked, Begun, run_verb
 from vitequiv.encoders.spec import DEFAULT_SPEC
-from vitequiv.errors import ExitCode, UsageError
+from vitequiv.errors import UsageError
 from vitequiv.results.envelope import Envelope
-from vitequiv.results.jacobian import Method
+from vitequiv.results.names import Method
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.worklist import images_from_paths
@@ -30,18 +32,19 @@ def _number(heading: str, *keys: str, form: str = ".4g") -> Column:
     def show(envelope: Envelope) -> str:
         value: Any = envelope.result
         for key in keys:
-            value = getattr(value, key, None) if not isinstance(value, dict) else value.get(key)
-        return "-" if value is None else format(value, form)
+            value = (value or {}).get(key)
+        return cell(value, form)
 
     return heading, show
 
 
 def _first(envelope: Envelope) -> str:
-    return format(((envelope.result or {})["singular_values"] or [0.0])[0], ".4g")
+    return cell(((envelope.result or {})["singular_values"] or [0.0])[0], ".4g")
 
 
 def _worst(envelope: Envelope) -> str:
-    return format(max((envelope.result or {})["residuals"].values(), default=0.0), ".1e")
+    residuals = (envelope.result or {})["residuals"].values()
+    return cell(None if None in residuals else max(residuals, default=0.0), ".1e")
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -102,7 +105,12 @@ def jacobian(
     output_format: options.OutputFormat = Format.HUMAN,
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     seed: options.Seed = 0,
+    engine: Engine = EngineName.HERE,
+    ray_address: RayAddress = None,
+    ray_workers: RayWorkers = None,
+    ray_threads: RayThreads = None,
     config: options.Config = None,
 ) -> None:
     """Decompose the Jacobian of the embedding at an image."""
@@ -121,6 +129,7 @@ def jacobian(
         "seed": seed,
     }
     settings = settings_of(context, given)
+    ray = parse_engine(context, engine, ray_address, ray_workers, ray_threads, device)
     if k is not None and method is Method.FULL:
         raise UsageError("--k goes with --method topk: the full method finds all singular triplets.")
     # Only where it was typed: a configuration file may set it for the runs that use topk.
@@ -133,32 +142,26 @@ def jacobian(
     if not 0 < tolerance < 1:
         raise UsageError(f"--tolerance must be between 0 and 1, got {tolerance:g}.")
     todo = images_from_paths(paths or [], sys.stdin)
-    directory = RunDirectory(out, VERB)
-    directory.prepare((item.name for item in todo), overwrite)
-    options.note_default_model(settings["model"], quiet)
+    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
-    # Imported here, so that help and usage errors do not wait for torch.
-    import torch
+    def begin(directory: RunDirectory, place: Place) -> Begun:
+        # Imported here, so that help and usage errors do not wait for torch.
+        import torch
 
-    from vitequiv.encoders.load import load_encoder
-    from vitequiv.geometry.api import DEFAULT_K
-    from vitequiv.runs.context import describe_run
-    from vitequiv.runs.jacobian import JacobianPlan, run_jacobians
+        from vitequiv.encoders.load import load_encoder
+        from vitequiv.geometry.api import DEFAULT_K
+        from vitequiv.runs.context import describe_run
+        from vitequiv.runs.jacobian import JacobianPlan, jacobian_task
 
-    encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
-    n = encoder.embedding_dim
-    if k is not None and k > n:
-        raise UsageError(f"--k {k} is more than the {n} dimensions of this embedding: ask for at most {n}.")
-    if method is Method.TOPK and k is None:
-        settings["k"] = Setting(min(DEFAULT_K, n), settings["k"].source)
-    plan = JacobianPlan(method, k, tolerance, verify, vectors, compare, seed)
-    run = describe_run(VERB, encoder, settings, seed)
-
-    renderer = Renderer(output_format, COLUMNS)
-    with rows_progress(quiet) as observe:
+        encoder = load_encoder(model, device=place.device, dtype=getattr(torch, dtype), readout=readout)
+        n = encoder.embedding_dim
+        if k is not None and k > n:
+            raise UsageError(f"--k {k} is more than the {n} dimensions of this embedding: ask for at most {n}.")
+        if method is Method.TOPK and k is None:
+            settings["k"] = Setting(min(DEFAULT_K, n), settings["k"].source)
+        plan = JacobianPlan(method, k, tolerance, verify, vectors, compare, seed)
+        run = describe_run(VERB, encoder, settings, seed, device=place.elsewhere)
         before = None if quiet else lambda expected: print_note(f"Full Jacobian: {expected}.")
-        for envelope in run_jacobians(encoder, todo, plan, run, directory, before, observe):
-            renderer.item(envelope)
-    renderer.finish(str(out))
-    if not renderer.all_converged:
-        raise typer.Exit(ExitCode.ITEM_FAILED)
+        return Begun(run, encoder, lambda observe: jacobian_task(encoder, plan, run, directory, before, observe))
+
+    run_verb(asked, todo, begin, COLUMNS, lambda _, quiet: rows_progress(quiet))

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vitequiv.cli import options
+from vitequiv.cli.completion import direction_names
 from vitequiv.cli.config import settings_of
 from vitequiv.cli.console import print_note
+from vitequiv.cli.engine import Engine, EngineName, Place, RayAddress, RayThreads, RayWorkers, parse_engine
 from vitequiv.cli.formats import Format
 from vitequiv.cli.progress import rows_progress
-from vitequiv.cli.render import Column, Renderer
+from vitequiv.cli.registered import require_registered
+from vitequiv.cli.render import Column, cell
+from vitequiv.cli.run import Asked, Begun, run_verb
 from vitequiv.encoders.spec import DEFAULT_SPEC
-from vitequiv.errors import ExitCode, UsageError
+from vitequiv.errors import UsageError
+from vitequiv.plugins.kinds import DIRECTIONS
 from vitequiv.results.envelope import Envelope
-from vitequiv.results.ldlc import Directions
+from vitequiv.results.names import Directions
+from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.worklist import images_from_paths
 
@@ -26,20 +32,25 @@ VERB = "ldlc"
 PANEL = "Constants"
 
 
-def _mean(name: Directions) -> Column:
+def _mean(name: str) -> Column:
     def show(envelope: Envelope) -> str:
         group = (envelope.result or {})["groups"].get(name)
-        return format(group["measured"]["mean"], ".3g") if group else "-"
+        return cell(group["measured"]["mean"], ".3g") if group else "-"
 
-    return name.value, show
+    return name, show
 
 
-COLUMNS: tuple[Column, ...] = (
-    ("sigma 1", lambda envelope: format((envelope.result or {})["sigma_1"], ".4g")),
-    ("epsilon", lambda envelope: format((envelope.result or {})["epsilon"]["value"], ".2g")),
-    *(_mean(name) for name in Directions),
-    ("passes", lambda envelope: str(envelope.cost.passes)),
+def _columns(groups: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of a run: the built-in groups', and those of plugins asked for."""
+    names = dict.fromkeys([*(name.value for name in Directions), *groups])
+    return (*LEFT, *map(_mean, names), *RIGHT)
+
+
+LEFT: tuple[Column, ...] = (
+    ("sigma 1", lambda envelope: cell((envelope.result or {})["sigma_1"], ".4g")),
+    ("epsilon", lambda envelope: cell((envelope.result or {})["epsilon"]["value"], ".2g")),
 )
+RIGHT: tuple[Column, ...] = (("passes", lambda envelope: str(envelope.cost.passes)),)
 
 
 def ldlc(
@@ -56,7 +67,9 @@ def ldlc(
         str,
         typer.Option(
             metavar="LIST",
-            help="Groups, separated by commas: singular, random, null, match (with --target).",
+            help="Groups, separated by commas: singular, random, null, match (with --target) or a plugin's; see "
+            "'vitequiv plugins list'.",
+            autocompletion=direction_names,
             rich_help_panel=PANEL,
         ),
     ] = "singular,random,null",
@@ -74,7 +87,11 @@ def ldlc(
     ] = 10_000,
     measured: Annotated[
         int,
-        typer.Option(min=1, help="Random and null directions measured by forwards (Eq. 7).", rich_help_panel=PANEL),
+        typer.Option(
+            min=1,
+            help="Random and null directions measured by forwards (Eq. 7), at most --count.",
+            rich_help_panel=PANEL,
+        ),
     ] = 100,
     along: Annotated[
         int,
@@ -102,8 +119,13 @@ def ldlc(
     output_format: options.OutputFormat = Format.HUMAN,
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     seed: options.Seed = 0,
     batch_size: options.BatchSize = 8,
+    engine: Engine = EngineName.HERE,
+    ray_address: RayAddress = None,
+    ray_workers: RayWorkers = None,
+    ray_threads: RayThreads = None,
     config: options.Config = None,
 ) -> None:
     """Estimate local directional Lipschitz constants of the embedding."""
@@ -125,50 +147,52 @@ def ldlc(
         "batch_size": batch_size,
     }
     settings = settings_of(context, given)
+    ray = parse_engine(context, engine, ray_address, ray_workers, ray_threads, device)
     if dtype is options.DType.BFLOAT16:
         raise UsageError(
             "--dtype bfloat16 is too coarse for constants and their error bars: choose float32 or float64."
         )
     groups = _groups(directions, target)
+    if settings["measured"].source is Source.DEFAULT:
+        measured = min(measured, count)
+        settings["measured"] = Setting(measured, Source.DEFAULT)
     _check_ranges(count, measured, epsilon, points)
     todo = images_from_paths(paths or [], sys.stdin)
-    directory = RunDirectory(out, VERB)
-    directory.prepare((item.name for item in todo), overwrite)
-    options.note_default_model(settings["model"], quiet)
+    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
-    # Imported here, so that help and usage errors do not wait for torch.
-    import torch
+    def begin(directory: RunDirectory, place: Place) -> Begun:
+        # Imported here, so that help and usage errors do not wait for torch.
+        import torch
 
-    from vitequiv.encoders.load import load_encoder
-    from vitequiv.runs.context import describe_run
-    from vitequiv.runs.ldlc import LdlcPlan, run_ldlc
+        from vitequiv.encoders.load import load_encoder
+        from vitequiv.geometry.groups import find_directions
+        from vitequiv.runs.context import describe_run
+        from vitequiv.runs.ldlc import LdlcPlan, ldlc_task
 
-    encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
-    plan = LdlcPlan(groups, target, count, measured, along, epsilon, points, sweep, seed, batch_size)
-    run = describe_run(VERB, encoder, settings, seed)
-
-    renderer = Renderer(output_format, COLUMNS)
-    with rows_progress(quiet) as observe:
+        encoder = load_encoder(model, device=place.device, dtype=getattr(torch, dtype), readout=readout)
+        chosen = tuple(name if name in set(Directions) else find_directions(name) for name in groups)
+        plan = LdlcPlan(chosen, target, count, measured, along, epsilon, points, sweep, seed, batch_size)
+        run = describe_run(VERB, encoder, settings, seed, {DIRECTIONS: groups}, place.elsewhere)
         before = None if quiet else lambda expected: print_note(f"Full Jacobian: {expected}.")
-        for envelope in run_ldlc(encoder, todo, plan, run, directory, before, observe):
-            renderer.item(envelope)
-            if envelope.result and epsilon is None and not quiet:
-                print_note(f"{envelope.item}: {epsilon_note(envelope.result)}")
-    renderer.finish(str(out))
-    if not renderer.all_converged:
-        raise typer.Exit(ExitCode.ITEM_FAILED)
+        return Begun(run, encoder, lambda observe: ldlc_task(encoder, plan, run, directory, before, observe))
+
+    def after(envelope: Envelope) -> None:
+        if envelope.result and epsilon is None and not quiet:
+            print_note(f"{envelope.item}: {epsilon_note(envelope.result)}")
+
+    run_verb(asked, todo, begin, _columns(groups), lambda _, quiet: rows_progress(quiet), after)
 
 
 def epsilon_note(result: Mapping[str, Any]) -> str:
     """Say how good the epsilon is that the sweep found.
 
     Args:
-        result: An envelope's result, with a sweep.
+        result: An envelope's result, with a sweep, of plain JSON types.
 
     Returns:
         A sentence: that epsilon is on the plateau, or that there is none.
     """
-    error = min(row.error for row in result["sweep"])
+    error = min((row["error"] for row in result["sweep"] if row["error"] is not None), default=float("inf"))
     chosen = f"epsilon {result['epsilon']['value']:.2g}"
     if result["epsilon"]["chosen_on_plateau"]:
         return f"{chosen}, on the plateau between rounding and curvature."
@@ -178,18 +202,15 @@ def epsilon_note(result: Mapping[str, Any]) -> str:
     )
 
 
-def _groups(text: str, target: Path | None) -> tuple[Directions, ...]:
+def _groups(text: str, target: Path | None) -> tuple[str, ...]:
     """Read the list of groups; naming a target adds the match."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in set(Directions):
-            raise UsageError(f"There are no directions {name!r}: choose from {', '.join(Directions)}.")
-    groups = tuple(dict.fromkeys(Directions(name) for name in names))
+    groups = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not groups:
         raise UsageError(f"--directions names none: choose from {', '.join(Directions)}.")
+    require_registered(DIRECTIONS, *groups)
     if Directions.MATCH in groups and target is None:
         raise UsageError("The directions match need --target IMAGE, the image to match to.")
-    return groups if target is None or Directions.MATCH in groups else (*groups, Directions.MATCH)
+    return groups if target is None or Directions.MATCH in groups else (*groups, Directions.MATCH.value)
 
 
 def _check_ranges(count: int, measured: int, epsilon: float | None, points: int) -> None:

@@ -10,51 +10,37 @@ import typer
 
 from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
-from vitequiv.cli.console import print_note
+from vitequiv.cli.engine import Engine, EngineName, Place, RayAddress, RayThreads, RayWorkers, parse_engine
+from vitequiv.cli.file_options import Jpeg, Space, check_space
 from vitequiv.cli.formats import Format
+from vitequiv.cli.match_columns import COLUMNS, WITH_JPEG
+from vitequiv.cli.match_pairs import check_ranges, find_pairs
 from vitequiv.cli.norm_options import L2, Linf, MinimiseOption, check_size, parse_linf
 from vitequiv.cli.progress import match_progress
-from vitequiv.cli.render import Column, Renderer
-from vitequiv.cli.target_options import TargetEmbedding, TargetMean, TargetText
+from vitequiv.cli.registered import require_registered, solver_option
+from vitequiv.cli.run import Asked, Begun, run_verb
+from vitequiv.cli.target_options import TargetEmbedding, TargetMean, TargetText, To
 from vitequiv.encoders.spec import DEFAULT_SPEC
-from vitequiv.errors import ExitCode, UsageError
+from vitequiv.errors import UsageError
 from vitequiv.images.jpeg_extra import require_codec
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, Init, LossName, SolverName
-from vitequiv.results.envelope import Envelope
+from vitequiv.matching.names import (
+    DEFAULT_COSINE,
+    DEFAULT_MAX_PASSES,
+    DEFAULT_SOLVER,
+    Init,
+    LossName,
+    SpaceName,
+)
+from vitequiv.plugins.kinds import SOLVER
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.target_choice import TargetChoice, TextTarget, choose_target
-from vitequiv.runs.worklist import (
-    Pair,
-    noise_to_given,
-    pairs_from_csv,
-    pairs_from_noise,
-    pairs_from_paths,
-    pairs_to_given,
-)
+from vitequiv.runs.target_choice import TextTarget, choose_target
+from vitequiv.runs.worklist import Pair
 
 VERB = "match"
 PANEL = "Match"
-
-
-def _column(heading: str, group: str, name: str, form: str) -> Column:
-    def show(envelope: Envelope) -> str:
-        value = ((envelope.result or {}).get(group) or {}).get(name)
-        return "-" if value is None else format(value, form)
-
-    return heading, show
-
-
-COLUMNS: tuple[Column, ...] = (
-    _column("cos start", "cosine", "initial", ".4f"),
-    _column("cos saved", "cosine", "saved", ".4f"),
-    _column("L2", "perturbation", "l2", ".3f"),
-    _column("levels", "perturbation", "mean_abs_8bit", ".2f"),
-    _column("PSNR", "perturbation", "psnr_db", ".1f"),
-    _column("SSIM", "perturbation", "ssim", ".3f"),
-    ("passes", lambda envelope: str(envelope.cost.passes)),
-)
-WITH_JPEG = (*COLUMNS[:2], _column("cos jpeg", "cosine", "jpeg", ".4f"), *COLUMNS[2:])
+TARGET_BATCH = 8
+"""Images of a mean target embedded together where --batch-size is left to the free memory."""
 
 
 def match(
@@ -71,9 +57,13 @@ def match(
     pairs: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="CSV with the columns source,target[,name] in place of names.", rich_help_panel=PANEL
+            metavar="FILE",
+            help="CSV with the columns source,target[,name] in place of names; target_text or target_embedding beside "
+            "target or in its place.",
+            rich_help_panel=PANEL,
         ),
     ] = None,
+    to: To = None,
     target_text: TargetText = None,
     target_embedding: TargetEmbedding = None,
     target_mean: TargetMean = None,
@@ -81,9 +71,7 @@ def match(
         Init,
         typer.Option(help="Start at the source, or at noise: then every name is a target.", rich_help_panel=PANEL),
     ] = Init.SOURCE,
-    solver: Annotated[
-        SolverName, typer.Option(help="How to move; gd is the paper's.", rich_help_panel=PANEL)
-    ] = DEFAULT_SOLVER,
+    solver: Annotated[str, solver_option(PANEL)] = DEFAULT_SOLVER,
     step_size: Annotated[
         float | None,
         typer.Option(
@@ -114,18 +102,8 @@ def match(
     max_passes: Annotated[
         int, typer.Option(min=1, help="Forward and backward passes allowed an image.", rich_help_panel=PANEL)
     ] = DEFAULT_MAX_PASSES,
-    jpeg: Annotated[
-        int | None,
-        typer.Option(
-            metavar="QUALITY",
-            min=1,
-            max=100,
-            help="Match as a JPEG of this quality, 1 to 100: writes matched.jpg beside matched.png, and the goal must "
-            "hold for it. Needs kornia: pip install 'vitequiv\\[jpeg]'.",
-            show_default=False,
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
+    space: Space = SpaceName.MODEL,
+    jpeg: Jpeg = None,
     linf: Linf = None,
     l2: L2 = None,
     minimise: MinimiseOption = None,
@@ -137,14 +115,21 @@ def match(
     output_format: options.OutputFormat = Format.HUMAN,
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     seed: options.Seed = 0,
-    batch_size: options.BatchSize = 8,
+    batch_size: options.AutoBatchSize = options.AUTO,
+    engine: Engine = EngineName.HERE,
+    ray_address: RayAddress = None,
+    ray_workers: RayWorkers = None,
+    ray_threads: RayThreads = None,
     config: options.Config = None,
 ) -> None:
     """Change images invisibly until they share a target's embedding."""
     del config  # read by its callback, before the other options
     room = parse_linf(linf)
+    together = options.parse_batch_size(batch_size)
     given: dict[str, Any] = {
+        "to": to or None,
         "target_text": target_text,
         "target_embedding": target_embedding,
         "target_mean": target_mean or None,
@@ -155,6 +140,7 @@ def match(
         "cosine": cosine,
         "residual": residual,
         "max_passes": max_passes,
+        "space": space,
         "jpeg": jpeg,
         "linf": room,
         "l2": l2,
@@ -167,80 +153,62 @@ def match(
         "batch_size": batch_size,
     }
     settings = settings_of(context, given)
-    _check_ranges(cosine, residual, step_size)
+    require_registered(SOLVER, solver)
+    ray = parse_engine(context, engine, ray_address, ray_workers, ray_threads, device)
+    check_ranges(cosine, residual, step_size)
     if jpeg is not None:
         require_codec()
     check_size(room, l2, minimise, init)
+    check_space(space, init)
     choice = choose_target(target_text, target_embedding, target_mean or [], sys.stdin)
-    todo = _worklist(paths or [], pairs, choice, init, quiet)
-    if isinstance(choice, TextTarget) and residual is not None:
+    todo = find_pairs(paths or [], pairs, to or [], choice, init, quiet)
+    texts = not todo.live and any(isinstance(pair, Pair) and isinstance(pair.given, TextTarget) for pair in todo.read())
+    if (texts or isinstance(choice, TextTarget)) and residual is not None:
         raise UsageError("--residual is a distance, and a text's embedding is not as long as an image's: use --cosine.")
     # Not as a default of the option, for it depends on the target.
     objective = loss or (LossName.COSINE if isinstance(choice, TextTarget) else LossName.DISTANCE)
     settings["loss"] = Setting(objective, settings["loss"].source)
-    directory = RunDirectory(out, VERB)
-    directory.prepare((pair.name for pair in todo), overwrite)
-    options.note_default_model(settings["model"], quiet)
+    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
-    # Imported here, so that help and usage errors do not wait for torch.
-    import torch
+    def begin(directory: RunDirectory, place: Place) -> Begun:
+        # Imported here, so that help and usage errors do not wait for torch.
+        import torch
 
-    from vitequiv.encoders.load import load_encoder
-    from vitequiv.matching.constraints import Constraints
-    from vitequiv.matching.goal import Goal
-    from vitequiv.matching.solvers import make_solver
-    from vitequiv.runs.context import describe_run
-    from vitequiv.runs.match import MatchPlan, run_matches
-    from vitequiv.runs.targets import make_target
+        from vitequiv.classification.zero_shot import require_text_tower
+        from vitequiv.encoders.load import load_encoder
+        from vitequiv.matching.constraints import Constraints
+        from vitequiv.matching.goal import Goal
+        from vitequiv.matching.guarded import step_size_of
+        from vitequiv.matching.solvers import make_solver
+        from vitequiv.runs.context import describe_run
+        from vitequiv.runs.match import TEXT_ROWS, match_task
+        from vitequiv.runs.match_work import MatchPlan
+        from vitequiv.runs.targets import make_target
 
-    encoder = load_encoder(model, device=device, dtype=getattr(torch, dtype), readout=readout)
-    step_rule = make_solver(solver, step_size)
-    settings["step_size"] = Setting(step_rule.step_size, settings["step_size"].source)
-    # A residual alone is a goal of its own; the default cosine stands for no goal named at all.
-    alone = residual is not None and settings["cosine"].source is Source.DEFAULT
-    settings["cosine"] = Setting(None, Source.DEFAULT) if alone else settings["cosine"]
-    goal = Goal(None if alone else cosine, residual, max_passes)
-    target = make_target(encoder, choice, batch_size) if choice else None
-    plan = MatchPlan(step_rule, goal, batch_size, seed, objective, target, jpeg, Constraints(room, l2), minimise)
-    run = describe_run(VERB, encoder, settings, seed)
+        encoder = load_encoder(model, device=place.device, dtype=getattr(torch, dtype), readout=readout)
+        step_rule = make_solver(solver, step_size)
+        settings["step_size"] = Setting(step_size_of(step_rule), settings["step_size"].source)
+        # A residual alone is a goal of its own; the default cosine stands for no goal named at all.
+        alone = residual is not None and settings["cosine"].source is Source.DEFAULT
+        settings["cosine"] = Setting(None, Source.DEFAULT) if alone else settings["cosine"]
+        goal = Goal(None if alone else cosine, residual, max_passes)
+        target = make_target(encoder, choice, together or TARGET_BATCH) if choice else None
+        plan = MatchPlan(
+            step_rule,
+            goal,
+            together,
+            seed,
+            objective,
+            loss or LossName.COSINE,
+            target,
+            jpeg,
+            Constraints(room, l2),
+            minimise,
+            space,
+        )
+        if texts:
+            require_text_tower(encoder, *TEXT_ROWS)
+        run = describe_run(VERB, encoder, settings, seed, {SOLVER: [solver]}, place.elsewhere)
+        return Begun(run, encoder, lambda observe: match_task(encoder, plan, run, directory, observe), together)
 
-    renderer = Renderer(output_format, COLUMNS if jpeg is None else WITH_JPEG)
-    with match_progress(len(todo), quiet) as observe:
-        for envelope in run_matches(encoder, todo, plan, run, directory, observe):
-            renderer.item(envelope)
-    renderer.finish(str(out))
-    if not renderer.all_converged:
-        raise typer.Exit(ExitCode.ITEM_FAILED)
-
-
-def _worklist(paths: list[str], pairs: Path | None, choice: TargetChoice | None, init: Init, quiet: bool) -> list[Pair]:
-    """Find the pairs that the command line names."""
-    if pairs is not None:
-        if paths:
-            raise UsageError("Give either --pairs or SOURCE... TARGET, not both.")
-        if init is Init.NOISE:
-            raise UsageError("--init noise has no sources: name the targets instead of --pairs.")
-        if choice is not None:
-            raise UsageError("Give either --pairs, whose rows name their targets, or a --target option, not both.")
-        return pairs_from_csv(pairs)
-    if choice is not None and init is Init.NOISE:
-        if paths:
-            raise UsageError("--init noise has no sources and an option names the target: leave out the names.")
-        return [noise_to_given(choice.label)]
-    if choice is not None:
-        return pairs_to_given(paths, choice.label, sys.stdin)
-    if init is Init.NOISE:
-        return pairs_from_noise(paths, sys.stdin)
-    found, notes = pairs_from_paths(paths, sys.stdin)
-    for note in notes if not quiet else ():
-        print_note(note)
-    return found
-
-
-def _check_ranges(cosine: float, residual: float | None, step_size: float | None) -> None:
-    """Refuse what no match can be asked for, before anything is loaded."""
-    if not -1 < cosine <= 1:
-        raise UsageError(f"--cosine must be above -1 and at most 1, got {cosine:g}.")
-    for name, value in (("--residual", residual), ("--step-size", step_size)):
-        if value is not None and not 0 < value < float("inf"):
-            raise UsageError(f"{name} must be a number above 0, got {value:g}.")
+    run_verb(asked, todo, begin, COLUMNS if jpeg is None else WITH_JPEG, match_progress)

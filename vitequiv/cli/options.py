@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from vitequiv.cli.completion import model_names
 from vitequiv.cli.config import config_callback
 from vitequiv.cli.console import print_note
 from vitequiv.cli.formats import Format
+from vitequiv.errors import UsageError
 from vitequiv.results.settings import Setting, Source
 
 RUN, MODEL, OUTPUT = "Run", "Model", "Output"
@@ -31,6 +33,7 @@ Model = Annotated[
         metavar="SPEC",
         help="Encoder, NAME or NAME:CHECKPOINT: clip, beit, swin, deit, vitmae, vitmsn, timm:NAME, hf:REPO_OR_DIR, ... "
         "A directory works offline. See 'vitequiv models list'.",
+        autocompletion=model_names,
         rich_help_panel=MODEL,
     ),
 ]
@@ -55,8 +58,25 @@ OutputFormat = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.", rich_help_panel=OUTPUT)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.", rich_help_panel=OUTPUT)]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Keep results that are whole and would come out again, do the rest; the settings must be the same.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.", rich_help_panel=RUN)]
 BatchSize = Annotated[int, typer.Option(min=1, help="Items worked on together.", rich_help_panel=RUN)]
+AutoBatchSize = Annotated[
+    str,
+    typer.Option(
+        "--batch-size",
+        metavar="N|auto",
+        help="Items worked on together; auto goes by the free memory.",
+        rich_help_panel=RUN,
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -68,6 +88,28 @@ Config = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+
+
+AUTO = "auto"
+
+
+def parse_batch_size(text: str) -> int | None:
+    """Read --batch-size.
+
+    Args:
+        text: A number from 1, or `auto`.
+
+    Returns:
+        The number; None for auto.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    if text == AUTO:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--batch-size must be auto or a whole number from 1, got {text!r}.")
+    return int(text)
 
 
 def note_default_model(model: Setting, quiet: bool) -> None:

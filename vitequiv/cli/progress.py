@@ -16,26 +16,26 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vitequiv.cli.console import error_console
+from vitequiv.cli.console import error_console, is_watched
 
 if TYPE_CHECKING:
-    from vitequiv.matching.loop import Observer
-    from vitequiv.matching.loop import Progress as MatchProgress
+    from vitequiv.matching.progress import Observer
+    from vitequiv.matching.progress import Progress as MatchProgress
 
 
 @contextmanager
-def match_progress(items: int, quiet: bool) -> Iterator[Observer | None]:
+def match_progress(items: int | None, quiet: bool) -> Iterator[Observer | None]:
     """Show loss, cosine and the time left while matches run.
 
     Args:
-        items: Pairs in the run.
+        items: Pairs in the run; None if that is not known.
         quiet: Show nothing.
 
     Yields:
         The observer to give to the run; None if nothing is to be shown.
     """
     console = error_console()
-    if quiet or not console.is_terminal:
+    if quiet or not is_watched(console):
         yield None
         return
     columns = (
@@ -58,7 +58,7 @@ def match_progress(items: int, quiet: bool) -> Iterator[Observer | None]:
             bar.update(
                 task,
                 completed=before + progress.fraction * batch,
-                description=f"matching {before + 1}-{before + batch} of {items}",
+                description=f"matching {before + 1}-{before + batch}" + (f" of {items}" if items else ""),
                 loss=f"{progress.loss:.3g}",
                 cosine=f"{progress.cosine:.4f}",
             )
@@ -77,7 +77,7 @@ def rows_progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
         The observer of how many are done and how many there are; None if nothing is to be shown.
     """
     console = error_console()
-    if quiet or not console.is_terminal:
+    if quiet or not is_watched(console):
         yield None
         return
     columns = (
@@ -104,10 +104,37 @@ def points_progress(quiet: bool, what: str = "points") -> Iterator[Callable[[int
         The observer of how many are done and how many there are; None if nothing is to be shown.
     """
     console = error_console()
-    if quiet or not console.is_terminal:
+    if quiet or not is_watched(console):
         yield None
         return
     columns = (TextColumn(what), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def items_progress(items: int | None, quiet: bool) -> Iterator[Callable[[], None] | None]:
+    """Show how many items of a run have ended, where what is done within one cannot be seen.
+
+    Args:
+        items: Items in the run; None if that is not known.
+        quiet: Show nothing.
+
+    Yields:
+        To be called when an item has ended; None if nothing is to be shown.
+    """
+    console = error_console()
+    if quiet or not is_watched(console):
+        yield None
+        return
+    columns = (
+        TextColumn("items"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("items", total=items)
+        yield lambda: bar.advance(task)

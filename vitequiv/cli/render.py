@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +19,30 @@ Column = tuple[str, Callable[[Envelope], str]]
 """A table column: its heading and what it shows of an item that has a result."""
 
 
+def cell(value: Any, form: str) -> str:
+    """Show a number.
+
+    Args:
+        value: The number; None if there is none.
+        form: Its format.
+
+    Returns:
+        The text; a hyphen for None, NaN and infinity, such as the PSNR of no change.
+    """
+    return "-" if value is None or not math.isfinite(value) else format(value, form)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What the table keeps of an item; the rest is on disk."""
+
+    item: str
+    status: Status
+    cells: tuple[str, ...]
+    message: str
+    written: bool
+
+
 class Renderer:
     """Shows the items of a run as they end, and a table or nothing more at the end.
 
@@ -27,18 +54,23 @@ class Renderer:
     def __init__(self, output_format: Format, columns: Sequence[Column]) -> None:
         self._format = output_format
         self._columns = columns
-        self._envelopes: list[Envelope] = []
+        self._rows: list[_Row] = []
+        self._all_converged = True
 
     def item(self, envelope: Envelope) -> None:
         """Take an item that has ended."""
-        self._envelopes.append(envelope)
+        self._all_converged &= envelope.status is Status.CONVERGED
         if self._format is Format.JSON:
             print_json(envelope.to_dict())
+            return
+        cells = tuple(show(envelope) if envelope.result else "" for _, show in self._columns)
+        message = "" if envelope.status is Status.CONVERGED else envelope.message
+        self._rows.append(_Row(envelope.item, envelope.status, cells, message, envelope.result is not None))
 
     @property
     def all_converged(self) -> bool:
         """Whether every item so far has met its goal."""
-        return all(envelope.status is Status.CONVERGED for envelope in self._envelopes)
+        return self._all_converged
 
     def finish(self, where: str) -> None:
         """Print the table, and below it a sentence for each item that did not converge."""
@@ -49,14 +81,13 @@ class Renderer:
         table.add_column("status")
         for heading, _ in self._columns:
             table.add_column(heading, justify="right")
-        for envelope in self._envelopes:
-            style = "green" if envelope.status is Status.CONVERGED else "red"
-            cells = [show(envelope) if envelope.result else "" for _, show in self._columns]
-            table.add_row(escape(envelope.item), f"[{style}]{envelope.status}[/]", *cells)
+        for row in self._rows:
+            style = "green" if row.status is Status.CONVERGED else "red"
+            table.add_row(escape(row.item), f"[{style}]{row.status}[/]", *row.cells)
         console = output_console()
         console.print(table)
-        for envelope in self._envelopes:
-            if envelope.status is not Status.CONVERGED:
-                console.print(f"[bold]{escape(envelope.item)}[/]: {escape(envelope.message)}", soft_wrap=True)
-        written = sum(envelope.result is not None for envelope in self._envelopes)
-        console.print(f"{written} of {len(self._envelopes)} written to {escape(where)}", soft_wrap=True)
+        for row in self._rows:
+            if row.status is not Status.CONVERGED:
+                console.print(f"[bold]{escape(row.item)}[/]: {escape(row.message)}", soft_wrap=True)
+        written = sum(row.written for row in self._rows)
+        console.print(f"{written} of {len(self._rows)} written to {escape(where)}", soft_wrap=True)

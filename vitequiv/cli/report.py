@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vitequiv.cli import options
-from vitequiv.cli.console import output_console, print_json
+from vitequiv.cli.console import output_console, print_record
 from vitequiv.cli.formats import Format
 
 
@@ -31,10 +31,12 @@ def report(
     from rich.markup import escape
 
     from vitequiv.runs.report import write_report
+    from vitequiv.runs.report_html import counted
 
     written = write_report(directory, out or directory)
     if output_format is Format.JSON:
-        print_json(written)
+        print_record("report", written)
         return
     files = " and ".join(str(path) for path in written.files)
-    output_console().print(f"{written.sentence}: {escape(files)}", soft_wrap=True)
+    found = counted(written.matches, written.classifications, written.statistics, written.failures)
+    output_console().print(f"{found}: {escape(files)}", soft_wrap=True)

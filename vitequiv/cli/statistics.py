@@ -11,16 +11,17 @@ from vitequiv.classification.choice import choose
 from vitequiv.cli import classifier_options as classifier
 from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
-from vitequiv.cli.each_model import for_each_model, model_items
 from vitequiv.cli.formats import Format
 from vitequiv.cli.progress import match_progress
+from vitequiv.cli.registered import require_registered, solver_option
 from vitequiv.cli.render import Column, Renderer
+from vitequiv.cli.run import Asked, Begun, run_models
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
-from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER, SolverName
+from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER
+from vitequiv.plugins.kinds import SOLVER
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting
-from vitequiv.results.statistics import Rate, Sample
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.draw import draw_pairs, find_candidates
 
@@ -38,11 +39,10 @@ def _mean(heading: str, form: str, *keys: str) -> Column:
         found: Any = envelope.result or {}
         for key in keys:
             found = found[key]
-        sample: Sample | None = found
-        if sample is None:
+        if found is None or found["mean"] is None:
             return "-"
-        error = "" if sample.standard_error is None else f"±{sample.standard_error:{form}}"
-        return f"{sample.mean:{form}}{error}"
+        error = "" if found["standard_error"] is None else f"±{found['standard_error']:{form}}"
+        return f"{found['mean']:{form}}{error}"
 
     return heading, show
 
@@ -51,17 +51,17 @@ def _rate(heading: str, name: str) -> Column:
     """A column of rates with their 95 % intervals."""
 
     def show(envelope: Envelope) -> str:
-        rate: Rate = (envelope.result or {})["rates"][name]
-        if rate.rate is None:
+        rate = (envelope.result or {})["rates"][name]
+        if rate["rate"] is None:
             return "-"
-        return f"{rate.successes}/{rate.trials} [{rate.low:.2f} {rate.high:.2f}]"
+        return f"{rate['successes']}/{rate['trials']} [{rate['low']:.2f} {rate['high']:.2f}]"
 
     return heading, show
 
 
 def _kind(envelope: Envelope) -> str:
     record = (envelope.result or {})["classifier"]
-    return record.kind.value if record else "-"
+    return str(record["kind"]) if record else "-"
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -73,8 +73,10 @@ COLUMNS: tuple[Column, ...] = (
     _mean("L2", ".2f", "perturbation", "l2"),
     _mean("levels", ".2f", "perturbation", "mean_abs_8bit"),
     _mean("PSNR", ".1f", "perturbation", "psnr_db"),
+    _mean("SSIM", ".3f", "perturbation", "ssim"),
     _mean("passes", ".0f", "passes"),
 )
+WITH_LPIPS = (*COLUMNS[:-1], _mean("LPIPS", ".3f", "perturbation", "lpips"), COLUMNS[-1])
 
 
 def statistics(
@@ -92,9 +94,7 @@ def statistics(
         bool,
         typer.Option("--different-class", help="Draw only pairs of two class folders.", rich_help_panel=PANEL),
     ] = False,
-    solver: Annotated[
-        SolverName, typer.Option(help="How to move; gd is the paper's.", rich_help_panel=PANEL)
-    ] = DEFAULT_SOLVER,
+    solver: Annotated[str, solver_option(PANEL)] = DEFAULT_SOLVER,
     step_size: Annotated[
         float | None,
         typer.Option(help="As for vitequiv match.", show_default=False, rich_help_panel=PANEL),
@@ -119,6 +119,7 @@ def statistics(
     output_format: options.OutputFormat = Format.HUMAN,
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     seed: options.Seed = 0,
     batch_size: options.BatchSize = 8,
     config: options.Config = None,
@@ -146,6 +147,7 @@ def statistics(
         "batch_size": batch_size,
     }
     settings = settings_of(context, given)
+    require_registered(SOLVER, solver)
     if not -1 < cosine <= 1:
         raise UsageError(f"--cosine must be above -1 and at most 1, got {cosine:g}.")
     if step_size is not None and not 0 < step_size < float("inf"):
@@ -153,38 +155,37 @@ def statistics(
     choice = choose(labels, labels_file, template or [], head, prototypes, temperature)
     candidates = find_candidates(folders or [])
     pairs = draw_pairs(candidates, count, seed, different_class)
-    items = model_items(model)
-    directory = RunDirectory(out, VERB)
-    directory.prepare(items, overwrite)
-    options.note_default_model(Setting(", ".join(model), settings["model"].source), quiet)
+    named = Setting(", ".join(model), settings["model"].source)
+    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, named)
 
     # Imported here, so that help and usage errors do not wait for torch.
-    import torch
+    from vitequiv.matching.lpips import weight_files
 
-    from vitequiv.encoders.load import load_encoder
-    from vitequiv.matching.goal import Goal
-    from vitequiv.matching.solvers import make_solver
-    from vitequiv.runs.context import describe_run
-    from vitequiv.runs.statistics import run_statistics
-    from vitequiv.runs.statistics_pairs import StatisticsPlan
+    renderer = Renderer(output_format, WITH_LPIPS if weight_files() else COLUMNS)
 
-    step_rule = make_solver(solver, step_size)
-    settings["step_size"] = Setting(step_rule.step_size, settings["step_size"].source)
-    goal = Goal(cosine=cosine, max_passes=max_passes)
-    plan = StatisticsPlan(pairs, candidates, seed, different_class, choice, step_rule, goal, batch_size)
-    renderer = Renderer(output_format, COLUMNS)
+    def load(spec: str) -> Encoder:
+        import torch
 
-    def work_with(encoder: Encoder, item: str) -> None:
-        run = describe_run(VERB, encoder, settings, seed)
-        with match_progress(len(pairs), quiet) as observe:
-            envelope = run_statistics(encoder, item, plan, run, directory, observe)
-        renderer.item(envelope)
+        from vitequiv.encoders.load import load_encoder
 
-    code = for_each_model(
-        model,
-        lambda spec: load_encoder(spec, device=device, dtype=getattr(torch, dtype), readout=readout),
-        work_with,
-    )
+        return load_encoder(spec, device=device, dtype=getattr(torch, dtype), readout=readout)
+
+    def begin(encoder: Encoder, directory: RunDirectory) -> Begun:
+        from vitequiv.matching.goal import Goal
+        from vitequiv.matching.guarded import step_size_of
+        from vitequiv.matching.solvers import make_solver
+        from vitequiv.runs.context import describe_run
+        from vitequiv.runs.statistics import statistics_task
+        from vitequiv.runs.statistics_pairs import StatisticsPlan
+
+        step_rule = make_solver(solver, step_size)
+        settings["step_size"] = Setting(step_size_of(step_rule), settings["step_size"].source)
+        goal = Goal(cosine=cosine, max_passes=max_passes)
+        plan = StatisticsPlan(pairs, candidates, seed, different_class, choice, step_rule, goal, batch_size)
+        run = describe_run(VERB, encoder, settings, seed, {SOLVER: [solver]})
+        return Begun(run, encoder, lambda observe: statistics_task(encoder, plan, run, directory, observe))
+
+    code = run_models(asked, model, load, begin, lambda _, quiet: match_progress(len(pairs), quiet), renderer.item)
     renderer.finish(str(out))
     if not renderer.all_converged:
         code = code or ExitCode.ITEM_FAILED

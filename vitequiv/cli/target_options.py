@@ -1,4 +1,4 @@
-"""The options of `match` that name a target which is no single image."""
+"""The options of `match` that name targets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ import typer
 
 PANEL = "Target"
 
+To = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TARGET",
+        help="An image, folder, pattern or -; again for more: then every name is a SOURCE, and every source is matched "
+        "to every target.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
 TargetText = Annotated[
     str | None,
     typer.Option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from vitequiv.encoders.official import Processors, no_processors
 from vitequiv.images.preprocessing import Preprocessing, preprocess_uint8
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class TextTower:
     """The text half of a two-tower model.
 
     Args:
-        module: Token tensor to embeddings (N, n) in the image embedding's space, not normalised.
+        module: Token tensor to embeddings (N, n) in the image embedding's space, of the length the model gives them.
         tokenize: N texts to the token tensor of `module`.
         logit_scale: Factor on the cosine of image and text before the softmax, if the checkpoint learned one.
     """
@@ -57,6 +58,7 @@ class VisionTower:
         text: The text half, if there is one.
         readout: Which vector `module` returns, if that is for the checkpoint to decide (`Readout.AUTO`); None for the
             one asked for.
+        processors: Makes the official image processors, called when a file is to be verified through them.
     """
 
     module: nn.Module
@@ -64,6 +66,7 @@ class VisionTower:
     head: ClassificationHead | None = None
     text: TextTower | None = None
     readout: Readout | None = None
+    processors: Processors = no_processors
 
     def modules(self) -> list[nn.Module]:
         """Returns the network modules of all parts."""
@@ -186,6 +189,17 @@ class Encoder:
         """
         return self._run(self.tower.module, self.normalise(pixels))
 
+    def embed_normalised(self, inputs: Tensor) -> Tensor:
+        """Embed what an official processor made.
+
+        Args:
+            inputs: (B, 3, H, W) in the network's own input range.
+
+        Returns:
+            As `embed`.
+        """
+        return self._run(self.tower.module, inputs.to(self.device, self.pixel_dtype))
+
     def logits(self, pixels: Tensor) -> Tensor:
         """Classify images with the checkpoint's own head.
 
@@ -225,8 +239,11 @@ class Encoder:
             return self._run(self.tower.text.module, self.tower.text.tokenize(list(texts)).to(self.device))
 
     def _run(self, module: nn.Module, inputs: Tensor) -> Tensor:
-        with self._precision():
-            output: Tensor = module(inputs)
+        try:
+            with self._precision():
+                output: Tensor = module(inputs)
+        except SystemExit as error:  # a plugin's; the process is not its to end
+            raise RuntimeError(f"its forward called sys.exit({error.code!r})") from error
         return output.to(self.pixel_dtype)
 
     def _precision(self) -> AbstractContextManager[object]:

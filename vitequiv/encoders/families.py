@@ -5,16 +5,15 @@ Light to import: everything heavy happens inside `EncoderFamily.load`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from vitequiv.plugins.named import NAME_PATTERN
+
 if TYPE_CHECKING:
     from vitequiv.encoders.base import VisionTower
-
-NAME_PATTERN = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 class Readout(StrEnum):

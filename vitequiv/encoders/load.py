@@ -7,12 +7,13 @@ import torch
 from vitequiv.encoders.base import Encoder, VisionTower
 from vitequiv.encoders.checkpoints.quiet import loading
 from vitequiv.encoders.device import resolve_device
-from vitequiv.encoders.families import Readout
+from vitequiv.encoders.families import EncoderFamily, Readout
 from vitequiv.encoders.probe import probe
-from vitequiv.encoders.registry import Registry, load_registry
 from vitequiv.encoders.spec import DEFAULT_SPEC, parse_spec
-from vitequiv.encoders.weights import digest
+from vitequiv.encoders.weights import align, digest
 from vitequiv.errors import ModelError, UsageError
+from vitequiv.plugins.kinds import ENCODER
+from vitequiv.plugins.registry import Registry, find
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
@@ -23,7 +24,7 @@ def load_encoder(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     readout: str | Readout | None = None,
-    registry: Registry | None = None,
+    registry: Registry[EncoderFamily] | None = None,
 ) -> Encoder:
     """Load an encoder, freeze it and probe it once.
 
@@ -45,7 +46,7 @@ def load_encoder(
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(map(str, DTYPES))}, got {dtype}.")
     parsed = parse_spec(spec)
-    family = (registry or load_registry()).get(parsed.name)
+    family = (registry.find(parsed.name) if registry else find(ENCODER, parsed.name)).thing
     checkpoint = parsed.checkpoint or family.default_checkpoint
     if checkpoint is None:
         raise ModelError(
@@ -62,6 +63,7 @@ def load_encoder(
         raise ModelError(f"The plugin of {parsed} returned a {type(tower).__name__} in place of a VisionTower.")
     for module in tower.modules():
         module.eval().requires_grad_(False)
+        align(module)
     weights_sha256 = digest(tower.module)
     parameters = torch.float32 if dtype == torch.bfloat16 else dtype
     for module in tower.modules():

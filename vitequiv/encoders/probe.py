@@ -32,13 +32,14 @@ def probe(encoder: Encoder) -> Encoder:
     pixels = torch.rand((2, 3, height, width), generator=generator, dtype=encoder.pixel_dtype).to(encoder.device)
     first = pixels[:1].clone().requires_grad_()
     try:
-        embedding = encoder.embed(first)
-        again = encoder.embed(first).detach()  # as the first time: without a gradient torch may take another kernel
+        with torch.enable_grad():  # whatever the caller has switched off
+            embedding = encoder.embed(first)
+            again = encoder.embed(first).detach()  # as the first time: without a gradient torch may take another kernel
         with torch.no_grad():
             batched, second = encoder.embed(pixels), encoder.embed(pixels[1:])
         shape = embedding.ndim == 2 and embedding.shape[0] == 1
         _check(encoder, "shape", shape, "does not return one vector for each image")
-        gradient = _gradient(embedding, first)
+        gradient = input_gradient(embedding, first)
     except Exception as error:  # whatever a plugin's network raises is that model's fault
         raise ModelError(
             f"The model {encoder.spec} cannot be run on its own input size: {_first_line(error)}"
@@ -47,17 +48,29 @@ def probe(encoder: Encoder) -> Encoder:
     _check(encoder, "determinism", torch.equal(embedding.detach(), again), "gave two results for one image")
     alone = torch.cat([again, second])
     tolerance = BATCH_TOLERANCE[encoder.dtype]
-    _check(encoder, "batching", _relative(batched, alone) < tolerance, "mixes the images of a batch")
+    _check(encoder, "batching", relative(batched, alone) < tolerance, "mixes the images of a batch")
     usable = bool(gradient.isfinite().all()) and bool(gradient.any())
     _check(encoder, "gradient", usable, "has no finite, nonzero gradient with respect to the pixels")
     return replace(encoder, embedding_dim=int(embedding.shape[1]))
 
 
-def _gradient(embedding: Tensor, pixels: Tensor) -> Tensor:
-    """Returns the gradient of the squared norm; zeros if the embedding does not depend on the pixels differentiably."""
+def input_gradient(embedding: Tensor, pixels: Tensor) -> Tensor:
+    """Pull a fixed random cotangent back to the pixels.
+
+    Not the embedding itself: its length is constant where embeddings are normalised, and the gradient of that is noise.
+
+    Args:
+        embedding: (B, n).
+        pixels: (B, 3, H, W), what it was computed from, wanting a gradient.
+
+    Returns:
+        (B, 3, H, W); zeros if the embedding does not depend on the pixels differentiably. Cost: a vjp an image.
+    """
     if not embedding.requires_grad:
         return torch.zeros_like(pixels)
-    (gradient,) = torch.autograd.grad(embedding.square().sum(), pixels, allow_unused=True, materialize_grads=True)
+    generator = torch.Generator().manual_seed(1)
+    cotangent = torch.randn(embedding.shape, generator=generator, dtype=embedding.dtype).to(embedding.device)
+    (gradient,) = torch.autograd.grad(embedding, pixels, cotangent, allow_unused=True, materialize_grads=True)
     return gradient
 
 
@@ -68,7 +81,16 @@ def _check(encoder: Encoder, name: str, passed: bool, fault: str) -> None:
         )
 
 
-def _relative(a: Tensor, b: Tensor) -> float:
+def relative(a: Tensor, b: Tensor) -> float:
+    """Measure how far apart two embeddings are.
+
+    Args:
+        a: One.
+        b: The other, of the same shape.
+
+    Returns:
+        |a - b| / |b|.
+    """
     return float((a - b).norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
 
 

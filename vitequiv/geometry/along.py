@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from vitequiv.geometry.forward_mode import forward_mode
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.maps import Embed
+from vitequiv.memory import in_batches, is_out_of_memory
 from vitequiv.precision import in_float64
 
 
@@ -43,7 +45,7 @@ def derivatives_along(
         pixels: x, (3, H, W).
         directions: Unit vectors, (m, k).
         offsets: a, (points,).
-        batch_size: Images taken together.
+        batch_size: Images taken together; fewer where they do not fit into the memory.
 
     Returns:
         The derivatives. Cost: 2 passes a point in forward mode; 3 where a layer has none and a second backward pass is
@@ -51,31 +53,35 @@ def derivatives_along(
 
     Raises:
         ModelError: If the model has neither.
-        OutOfMemoryError: If a batch does not fit on an accelerator.
+        OutOfMemoryError: If not even one image fits on an accelerator.
     """
     if directions.shape[1] == 0:
         return AlongSegments(torch.zeros(0, len(offsets), dtype=torch.float64), 0, 0, 0)
-    gains: list[Tensor] = []
     forwards = vjps = jvps = 0
     by_forward_mode = True
-    places = [(k, a) for k in range(directions.shape[1]) for a in offsets.tolist()]
-    for begin in range(0, len(places), batch_size):
-        part = places[begin : begin + batch_size]
+
+    def gains(part: Sequence[tuple[int, float]]) -> Tensor:
+        nonlocal forwards, vjps, jvps, by_forward_mode
         along = torch.stack([directions[:, k].to(pixels).view_as(pixels) for k, _ in part])
         images = torch.stack([pixels + a * tangent for (_, a), tangent in zip(part, along, strict=True)])
         if by_forward_mode:
             try:
                 products = forward_mode(embed, images, along)
-            except torch.OutOfMemoryError:
-                raise
-            except (RuntimeError, NotImplementedError):
+            except (RuntimeError, NotImplementedError) as error:
+                if is_out_of_memory(error):
+                    raise
                 by_forward_mode = False
             else:
-                gains.append(in_float64(products).norm(dim=1).cpu())
                 jvps += 2 * len(part)
-                continue
+                lengths: Tensor = in_float64(products).norm(dim=1).cpu()
+                return lengths
+        found = []
         for image, tangent in zip(images, along, strict=True):
             operator = Jacobian(embed, image)
-            gains.append(in_float64(operator @ tangent.flatten()).norm()[None].cpu())
+            found.append(in_float64(operator @ tangent.flatten()).norm()[None].cpu())
             forwards, vjps, jvps = forwards + operator.forwards, vjps + operator.vjps, jvps + operator.jvps
-    return AlongSegments(torch.cat(gains).view(directions.shape[1], -1), forwards, vjps, jvps)
+        return torch.cat(found)
+
+    places = [(k, a) for k in range(directions.shape[1]) for a in offsets.tolist()]
+    rows = in_batches(gains, places, batch_size)
+    return AlongSegments(torch.cat(rows).view(directions.shape[1], -1), forwards, vjps, jvps)

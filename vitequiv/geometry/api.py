@@ -18,7 +18,8 @@ from vitequiv.geometry.spectrum import Spectrum, spectrum, summarise
 from vitequiv.memory import all_finite
 from vitequiv.precision import in_float64
 from vitequiv.results.cost import Cost
-from vitequiv.results.jacobian import JacobianResult, Method, RankReport
+from vitequiv.results.jacobian import JacobianResult, RankReport
+from vitequiv.results.names import Method
 from vitequiv.results.status import Status
 
 DEFAULT_K = 16

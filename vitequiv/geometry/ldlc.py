@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,15 +15,17 @@ from vitequiv.geometry.along import AlongSegments, derivatives_along
 from vitequiv.geometry.api import linearise, require_float
 from vitequiv.geometry.budget import Preflight, preflight
 from vitequiv.geometry.gains import gains, gains_in_law
+from vitequiv.geometry.groups import AtImage, draw, find_directions, uniform
 from vitequiv.geometry.lipschitz import SweepRow, check_grid, directional_constants, grid, plateau, sweep_epsilon
+from vitequiv.geometry.named import NamedDirections
 from vitequiv.geometry.operator import NON_FINITE
 from vitequiv.geometry.rows import dense
-from vitequiv.geometry.spectrum import Spectrum, spectrum
+from vitequiv.geometry.spectrum import spectrum
 from vitequiv.geometry.subspaces import NormalSpace
 from vitequiv.memory import all_finite
-from vitequiv.precision import in_float64
 from vitequiv.results.cost import Cost
-from vitequiv.results.ldlc import Checks, Directions, Group, LdlcResult
+from vitequiv.results.ldlc import Checks, Group, LdlcResult
+from vitequiv.results.names import Directions
 from vitequiv.results.status import Status
 
 DEFAULT_COUNT = 10_000
@@ -34,23 +36,11 @@ SWEPT = 3
 """Directions that a sweep of epsilon looks along: the first singular vector and random ones."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """The image with all that is known of J there."""
-
-    encoder: Encoder
-    pixels: Tensor
-    matrix: Tensor
-    found: Spectrum
-    normal: NormalSpace
-    generator: torch.Generator
-
-
 def ldlc(
     encoder: Encoder,
     pixels: Tensor,
     *,
-    directions: Sequence[str] = (Directions.SINGULAR, Directions.RANDOM, Directions.NULL),
+    directions: Sequence[str | NamedDirections] = (Directions.SINGULAR, Directions.RANDOM, Directions.NULL),
     match: Tensor | None = None,
     count: int = DEFAULT_COUNT,
     measured: int = DEFAULT_MEASURED,
@@ -74,7 +64,8 @@ def ldlc(
     Args:
         encoder: The encoder.
         pixels: One image (3, H, W) in [0, 1].
-        directions: Names of `Directions`.
+        directions: Names of `Directions` or of groups that plugins have registered, or such groups themselves; of
+            the latter as many as are measured are drawn.
         match: For the group `match`: the matched image, (3, H, W).
         count: Random and null directions for |J d|.
         measured: Random and null directions for Eq. 7.
@@ -95,10 +86,11 @@ def ldlc(
         ValueError: If an argument is not as described, J is zero, or the encoder is in bfloat16.
         ResourceError: If J does not fit into memory.
         ImageError: If the embedding or its Jacobian is NaN or infinite.
+        PluginError: If a plugin's group fails.
     """
     (image,) = encoder.batch(pixels)
     require_float(encoder)
-    groups = list(dict.fromkeys(Directions(name) for name in directions))
+    groups = {group.name: group for group in map(_group, directions)}
     if Directions.MATCH in groups and (match is None or torch.equal(encoder.batch(match)[0], image)):
         raise ValueError("The group match needs a matched image that differs from the image.")
     if along < 0:
@@ -121,12 +113,14 @@ def ldlc(
         raise ValueError("The Jacobian is zero at this image: there is nothing to compare constants with.")
     if Directions.NULL in groups and found.rank == operator.shape[1]:
         raise ValueError("The Jacobian has no null space here: leave the null directions out.")
-    point = _Point(encoder, image, matrix, found, NormalSpace(found.right), torch.Generator().manual_seed(seed))
+    matched = None if match is None else encoder.batch(match)[0]
+    point = AtImage(image, matrix, found, NormalSpace(found.right), matched)
     forwards, vjps, jvps = operator.forwards, operator.vjps, operator.jvps
 
     rows: list[SweepRow] = []
     if epsilon is None or sweep:
-        swept = torch.cat([found.right[:, :1].cpu(), _random(point, SWEPT - 1)], dim=1)
+        at_random = uniform(point, SWEPT - 1, torch.Generator().manual_seed(seed))
+        swept = torch.cat([found.right[:, :1].cpu(), at_random], dim=1)
         rows = sweep_epsilon(encoder.embed, image, swept, points=points, batch_size=batch_size)
         forwards += (len(rows) + 1) * (2 * SWEPT + 1)
     chosen = epsilon is None
@@ -135,19 +129,19 @@ def ldlc(
             raise ValueError("No epsilon is above the rounding of these pixels: use float64.")
         epsilon = plateau(rows).epsilon
 
-    results: dict[Directions, Group] = {}
+    results: dict[str, Group] = {}
     leak: float | None = None
-    for name in groups:
-        # One sequence a group: which others are asked for does not change its directions.
-        point.generator.manual_seed(8 * seed + 1 + list(Directions).index(name))
-        vectors, derivatives = _directions(point, name, match, count, measured)
+    for name, group in groups.items():
+        vectors, derivatives = _directions(point, group, count, measured, _generator(name, seed))
         constants = directional_constants(encoder.embed, image, vectors, epsilon, points=points, batch_size=batch_size)
-        segments = _segments(point, vectors[:, :along], grid(epsilon, points), batch_size)
-        if name is Directions.NULL:
+        segments = _segments(encoder, image, vectors[:, :along], grid(epsilon, points), batch_size)
+        if name == Directions.NULL:
             leak = float(point.normal.overlaps(vectors).norm(dim=0).max())
         forwards += constants.forwards + segments.forwards
         vjps, jvps = vjps + segments.vjps, jvps + segments.jvps
-        results[name] = Group(constants.values, constants.truncation, constants.floor, derivatives, segments.values)
+        results[name] = Group(
+            constants.values, constants.truncation, constants.floor, derivatives, segments.values, group.sampled
+        )
     return LdlcResult(
         status=Status.CONVERGED,
         message=Status.CONVERGED.sentence,
@@ -162,48 +156,53 @@ def ldlc(
     )
 
 
-def _segments(point: _Point, vectors: Tensor, offsets: Tensor, batch_size: int) -> AlongSegments:
+def _group(given: str | NamedDirections) -> NamedDirections:
+    if isinstance(given, str):
+        return find_directions(given)
+    if given.name in set(Directions) and given != find_directions(given.name):
+        raise ValueError(f"The name {given.name!r} is that of a built-in group: give yours another.")
+    return given
+
+
+def _generator(name: str, seed: int) -> torch.Generator:
+    """One sequence a group: which others are asked for, or installed, does not change its directions."""
+    known = list(Directions)
+    if name in known:
+        return torch.Generator().manual_seed(8 * seed + 1 + known.index(Directions(name)))
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
+
+
+def _segments(encoder: Encoder, image: Tensor, vectors: Tensor, offsets: Tensor, batch_size: int) -> AlongSegments:
     try:
-        return derivatives_along(point.encoder.embed, point.pixels, vectors, offsets, batch_size=batch_size)
+        return derivatives_along(encoder.embed, image, vectors, offsets, batch_size=batch_size)
     except ModelError:  # a model with a backward pass alone: the rest can be measured all the same
-        return derivatives_along(point.encoder.embed, point.pixels, vectors[:, :0], offsets)
-
-
-def _random(point: _Point, count: int) -> Tensor:
-    gaussian = torch.randn((point.matrix.shape[1], count), generator=point.generator, dtype=torch.float64)
-    directions: Tensor = gaussian / gaussian.norm(dim=0)
-    return directions
+        return derivatives_along(encoder.embed, image, vectors[:, :0], offsets)
 
 
 def _directions(
-    point: _Point, name: Directions, match: Tensor | None, count: int, measured: int
+    point: AtImage, group: NamedDirections, count: int, measured: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """The unit vectors to measure along, (m, k), and |J d| for all of the group."""
-    if name is Directions.SINGULAR:
-        vectors = point.found.right
-    elif name is Directions.NULL:
-        vectors = point.normal.sample_null(measured, point.generator)
-    elif name is Directions.RANDOM:
-        vectors = _random(point, measured)
-    else:
-        assert match is not None  # checked before anything was computed
-        change = in_float64(point.encoder.batch(match)[0] - point.pixels).flatten()
-        vectors = (change / change.norm())[:, None]
+    if group.name not in set(Directions):
+        vectors = draw(group, point, measured, generator)
+        return vectors, gains(point.matrix, vectors)
+    vectors = group.draw(point, measured, generator)
     derivatives = gains(point.matrix, vectors)
-    if name in {Directions.RANDOM, Directions.NULL}:
-        values = point.found.singular_values.cpu()
-        inside = values if name is Directions.RANDOM else values[point.found.rank :]
+    if group.sampled:
+        values = point.spectrum.singular_values.cpu()
+        inside = values if group.name == Directions.RANDOM else values[point.spectrum.rank :]
         outside = point.matrix.shape[1] - len(values)
-        drawn = gains_in_law(inside, outside, count - measured, point.generator)
+        drawn = gains_in_law(inside, outside, count - measured, generator)
         derivatives = torch.cat([derivatives, drawn])
     return vectors, derivatives
 
 
-def _checks(point: _Point, groups: dict[Directions, Group], leak: float | None) -> Checks:
-    values = point.found.singular_values.cpu()
+def _checks(point: AtImage, groups: dict[str, Group], leak: float | None) -> Checks:
+    values = point.spectrum.singular_values.cpu()
     singular = isotropic = error = null = None
     if group := groups.get(Directions.SINGULAR):
-        singular = _largest_difference(group.measured, values[: point.found.rank], group.floor)
+        singular = _largest_difference(group.measured, values[: point.spectrum.rank], group.floor)
     if group := groups.get(Directions.RANDOM):
         ratios = group.derivatives.square() * point.matrix.shape[1] / float(values.square().sum())
         isotropic = float(ratios.mean())

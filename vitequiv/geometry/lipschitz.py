@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from vitequiv.geometry.spectrum import ROUNDING
 from vitequiv.maps import Embed
+from vitequiv.memory import in_batches
 from vitequiv.precision import in_float64
 
 
@@ -44,7 +46,7 @@ def directional_constants(
         directions: Unit vectors, (m, k).
         epsilon: Half the range, as an L2 distance between images with pixels in [0, 1].
         points: Grid points, odd and at least 3, so that x itself is one.
-        batch_size: Images embedded together.
+        batch_size: Images embedded together; fewer where they do not fit into the memory.
 
     Returns:
         The constants. Cost: k (points - 1) + 1 forwards.
@@ -115,12 +117,12 @@ def _along(
     """Embed x + t d for each direction (columns) and offset, taking f(x) as known: (k, points, n) in float64."""
     outer = [t for t in offsets.tolist() if t]
     places = [(k, t) for k in range(directions.shape[1]) for t in outer]
-    parts = []
-    for begin in range(0, len(places), batch_size):
-        part = places[begin : begin + batch_size]
+
+    def embedded_at(part: Sequence[tuple[int, float]]) -> Tensor:
         images = torch.stack([pixels + t * directions[:, k].to(pixels).view_as(pixels) for k, t in part])
-        parts.append(in_float64(embed(images)))
-    embedded = torch.cat(parts).view(directions.shape[1], len(outer), -1)
+        return in_float64(embed(images))
+
+    embedded = torch.cat(in_batches(embedded_at, places, batch_size)).view(directions.shape[1], len(outer), -1)
     half = len(outer) // 2
     middle = centre.expand(len(embedded), 1, -1)
     return torch.cat([embedded[:, :half], middle, embedded[:, half:]], dim=1)
@@ -176,7 +178,7 @@ def sweep_epsilon(
             takes three.
         largest: The largest epsilon.
         steps: How many; those too small for the dtype are left out.
-        batch_size: Images embedded together.
+        batch_size: Images embedded together; fewer where they do not fit into the memory.
 
     Returns:
         A row an epsilon, falling; the largest only serves as a neighbour and is not among them. Cost: 2 k + 1

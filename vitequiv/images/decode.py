@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import stat
+import threading
 import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,12 +29,6 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "AVIF", "PPM
 """Raster formats only. PostScript, PDF and WMF would start other programs; TGA and headerless bitmaps have no
 signature, so that any file could be taken for one."""
 
-IMAGE_SUFFIXES = frozenset((
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jp2",
-    ".j2k", ".jpf", ".jpx", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".qoi", ".pcx", ".sgi",
-))  # fmt: skip
-"""Suffixes, in lower case, that are looked for in folders; a file named on the command line may have any other."""
-
 MAX_BYTES = 1 << 30
 """Largest file read; 89 megapixels of uncompressed 16-bit RGBA have 0.7 GiB."""
 
@@ -47,6 +42,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation to what makes the image upright."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Python's warning filters and descriptor 2, which decoding changes for a moment, belong to the whole process."""
 
 # Without a handler of its own Pillow's "More samples per pixel than can be decoded" would be printed by logging itself.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -146,7 +144,8 @@ def _decode(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
     # Pixels and notes; raises whatever Pillow raises.
     Image.init()
     known = [name for name in FORMATS if name in Image.OPEN]
-    with _quiet(), Image.open(io.BytesIO(data), formats=known) as image, _no_stderr(image.format == "TIFF"):
+    opened = io.BytesIO(data)
+    with _ONE_AT_A_TIME, _quiet(), Image.open(opened, formats=known) as image, _no_stderr(image.format == "TIFF"):
         if image.width * image.height > MAX_PIXELS:  # again, since Pillow's own limit can be switched off
             raise Image.DecompressionBombError
         orientation = _orientation(image)

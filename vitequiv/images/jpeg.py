@@ -116,24 +116,49 @@ def through_jpeg(pre: Preprocessing, quality: int) -> Callable[[Tensor], Tensor]
         UsageError: If kornia is not installed.
         ValueError: If the quality is out of range or the preprocessing has no canvas.
     """
+    height, width = canvas_shape(pre)
+    top, left, bottom, right = crop_box(pre, height, width)
+    return _through(quality, lambda levels: to_canvas(levels, pre), (left, width - right, top, height - bottom))
+
+
+def through_picture_jpeg(quality: int) -> Callable[[Tensor], Tensor]:
+    """What a picture of any size looks like after it was saved as a JPEG and reloaded; else as `through_jpeg`.
+
+    Args:
+        quality: 1 to 100.
+
+    Returns:
+        A function of pixels (B, 3, h, w) in [0, 1], giving the same shape and dtype.
+
+    Raises:
+        UsageError: If kornia is not installed.
+        ValueError: If the quality is out of range.
+    """
+    return _through(quality, lambda levels: levels, (0, 0, 0, 0))
+
+
+def _through(
+    quality: int, place: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], margins: tuple[int, int, int, int]
+) -> Callable[[Tensor], Tensor]:
+    """Through the JPEG of an image set in `margins` (left, right, top, bottom) by `place`."""
     if quality not in QUALITIES:
         raise ValueError(f"The JPEG quality must be a whole number from 1 to 100, got {quality!r}.")
     require_codec()
     import torch
 
-    height, width = canvas_shape(pre)
-    top, left, bottom, right = crop_box(pre, height, width)
-    margins = (left, width - right, top, height - bottom)
+    left, _, top, _ = margins
 
     def real(pixels: Tensor) -> Tensor:
+        bottom, right = top + pixels.shape[-2], left + pixels.shape[-1]
         seen = torch.full_like(pixels, torch.nan)
         for i, image in enumerate(pixels):
             if bool(image.isfinite().all()):
-                levels = decode_jpeg(encode_jpeg(to_canvas(to_uint8(image), pre), quality))
+                levels = decode_jpeg(encode_jpeg(place(to_uint8(image)), quality))
                 seen[i] = from_uint8(levels[top:bottom, left:right]).to(pixels)
         return seen
 
     def modelled(pixels: Tensor) -> Tensor:
+        bottom, right = top + pixels.shape[-2], left + pixels.shape[-1]
         canvas = torch.nn.functional.pad(pixels, margins, mode="replicate")
         coded = modelled_jpeg(canvas, quality)
         return coded[..., top:bottom, left:right]

@@ -12,15 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
 from vitequiv.errors import OutputError
 from vitequiv.images.naming import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from typing_extensions import Buffer
@@ -37,6 +35,10 @@ _REMEDIES = {
     errno.EISDIR: "a folder is where the file should be; move it or choose another --out",
     errno.ENAMETOOLONG: "choose a shorter --out",
 }
+
+
+TEMPORARY = ".vitequiv-*.tmp"
+"""Pattern of the files that are being written; one that is left was being written when its process was killed."""
 
 
 def atomic_write_bytes(path: str | Path, *data: Buffer) -> None:
@@ -81,7 +83,10 @@ def save_png(path: str | Path, levels: NDArray[np.uint8]) -> None:
     Raises:
         ValueError: If the shape or dtype is another.
     """
-    if levels.ndim != 3 or levels.shape[2] != 3 or levels.dtype != np.uint8:
+    # Imported here, for every command writes, and --help does not wait for it.
+    from PIL import Image
+
+    if levels.ndim != 3 or levels.shape[2] != 3 or levels.dtype != "uint8":
         raise ValueError(f"expected uint8 of shape (H, W, 3), got {levels.dtype} of shape {levels.shape}")
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "PNG", compress_level=6)

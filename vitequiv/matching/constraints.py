@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.images.lattice import quantise
 from vitequiv.matching.box import project
 from vitequiv.matching.solver import per_image
 from vitequiv.precision import wide
@@ -62,6 +63,36 @@ class Constraints:
             z = origin + per_image(_scale(way.flatten(1), reach.flatten(1), self.l2)) * way
         return torch.minimum(torch.maximum(z, low), high).to(pixels.dtype)
 
+    def round(self, pixels: Tensor, start: Tensor) -> Tensor:
+        """A point near by that an 8-bit file can hold and all of the constraints allow.
+
+        Each value is rounded and put between the levels that the box and linf allow. Where that leaves the ball, values
+        go one level towards the start, first those that gain most length for what it moves them away from `pixels`.
+
+        Args:
+            pixels: Points that keep the limits, (B, 3, H, W).
+            start: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            Multiples of 1/255 (B, 3, H, W). Where the start is none, so that no level may be within linf of a value, it
+            becomes the level nearest to it; then the ball, too, is kept as far as levels can.
+        """
+        if self.linf is None and self.l2 is None:
+            return quantise(pixels)
+        origin, z = 255 * wide(start), 255 * wide(pixels)
+        room = 255.0 if self.linf is None else 255 * self.linf
+        low, high = (origin - room - SLACK).ceil().clamp_min(0), (origin + room + SLACK).floor().clamp_max(255)
+        low, high = torch.where(low > high, origin.round(), low), torch.where(low > high, origin.round(), high)
+        levels = torch.minimum(torch.maximum(z.round(), low), high)
+        if self.l2 is not None:
+            limit = (255 * self.l2) ** 2 + SLACK
+            for i in range(len(levels)):
+                levels[i] = _into_ball(levels[i].flatten(), z[i].flatten(), origin[i].flatten(), limit).view_as(z[i])
+        return (levels / 255).to(pixels.dtype)
+
+
+SLACK = 1e-3
+"""What rounding of float32 pixels may seem to add to a limit, in levels (or their squares, summed)."""
 
 BOX = Constraints()
 """The box alone."""
@@ -93,3 +124,20 @@ def _scale(way: Tensor, reach: Tensor, radius: float) -> Tensor:
             break
         scale = torch.maximum(scale, further)
     return scale
+
+
+def _into_ball(levels: Tensor, wanted: Tensor, origin: Tensor, limit: float) -> Tensor:
+    """Move levels (m,) towards their origin, one at a time, until their squared distance to it is within a limit."""
+    while True:
+        change = levels - origin
+        excess = change.square().sum() - limit
+        inwards = -change.sign()
+        gain = 2 * change.abs() - 1  # of squared length, by one level inwards
+        if excess <= 0 or not bool((gain > 0).any()):
+            return levels
+        harm = 1 + 2 * inwards * (levels - wanted)  # to the squared distance from what is wanted
+        order = torch.where(gain > 0, harm / gain.clamp_min(1e-9), torch.inf).argsort(stable=True)
+        order = order[: int((gain > 0).sum())]
+        needed = int((gain[order].cumsum(0) < excess).sum()) + 1
+        levels = levels.clone()
+        levels[order[:needed]] += inwards[order[:needed]]

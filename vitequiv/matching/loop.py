@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from vitequiv.matching.goal import Goal
 from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.names import LossName
 from vitequiv.matching.objective import CHARTS, cosine_similarity, squared_distance
+from vitequiv.matching.progress import Observer, progress_of
 from vitequiv.matching.solver import Solver, select
 from vitequiv.memory import graph_memory
 from vitequiv.precision import wide
@@ -30,29 +30,6 @@ PROGRESS = 1e-3
 """Relative fall of the loss since the last progress that counts as progress again."""
 SAVING_MARGIN = 1e-3
 """Relative margin on the rounded image: embedded alone, after saving, it sums in another order than in its batch."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What an observer is told after each evaluation of the batch.
-
-    Args:
-        fraction: Share of the batch that is done, in [0, 1]: 1 for an image that has ended, else an estimate that
-            takes the way to the goal as covered at an even pace in log(1 - cosine).
-        active: Images still going.
-        ended: Images that have ended.
-        loss: Median loss of those evaluated.
-        cosine: Their median cosine.
-    """
-
-    fraction: float
-    active: int
-    ended: int
-    loss: float
-    cosine: float
-
-
-Observer = Callable[[Progress], None]
 
 
 @dataclass(eq=False)
@@ -72,6 +49,7 @@ class Run:
         graph_bytes: What the graph of its batch keeps (see `graph_memory`).
         seconds: Time from the batch's start to its end.
         trajectory: A row an evaluation.
+        shadow: The point that met the goal while its rounding did not, handed over to `refine_on_lattice`; else None.
     """
 
     pixels: Tensor
@@ -86,6 +64,7 @@ class Run:
     graph_bytes: int = 0
     seconds: float = 0.0
     trajectory: list[TrajectoryRow] = field(default_factory=list)
+    shadow: Tensor | None = None
 
     @property
     def passes(self) -> int:
@@ -102,6 +81,8 @@ def minimise(
     observe: Observer | None = None,
     loss: LossName = LossName.DISTANCE,
     constraints: Constraints = BOX,
+    saved: Sequence[Embed] = (),
+    hand_over: bool = False,
 ) -> list[Run]:
     """Move images until their embeddings match their targets.
 
@@ -116,12 +97,15 @@ def minimise(
         observe: Told of the progress after each evaluation.
         loss: What to make small.
         constraints: Where the images may go, by default anywhere in the box; each point is projected there.
+        saved: The maps under which the rounded images must meet the goal; by default `embed` alone.
+        hand_over: Where the goal counts for the 8-bit image too: whether an image that meets it, but not when rounded,
+            leaves the loop, without a status, for `refine_on_lattice`. If not, it goes on unrounded.
 
     Returns:
         A run an image, in order. Its point is the one that met the goal, else the one of least loss; always allowed by
         the constraints.
     """
-    began, chart = time.perf_counter(), CHARTS[loss]
+    began, chart, saved = time.perf_counter(), CHARTS[loss], saved or (embed,)
     everyone = [
         Run(pixels=x.clone(), embedding=torch.full_like(t, torch.nan)) for x, t in zip(start, target, strict=True)
     ]
@@ -134,26 +118,30 @@ def minimise(
                 run.graph_bytes = memory.bytes
         residual = point.embedding - chart(target)
         _evaluate(runs, point, residual, start, target)
-        for run, met in zip(runs, _met(embed, point, target, goal, runs), strict=True):
-            run.status = Status.CONVERGED if met else run.status or _given_up(run, goal)
+        for run, met in zip(runs, _met(saved, point, target, goal, runs), strict=True):
+            run.shadow = run.shadow if hand_over and not met else None
+            if met:
+                run.status = Status.CONVERGED
+            elif run.status is None and run.shadow is None:
+                run.status = _given_up(run, goal, len(saved))
         if observe:
-            observe(_progress(runs, goal, len(everyone)))
-        going = torch.tensor([run.status is None for run in runs], device=pixels.device)
+            observe(progress_of(runs, goal, everyone))
+        going = torch.tensor([run.status is None and run.shadow is None for run in runs], device=pixels.device)
         if going.any():
             proposed, state = solver.step(state, point, residual)
             finite = proposed.isfinite().flatten(1).all(1)  # before the box hides an infinity
             proposed = constraints.project(proposed, start)
             stuck = (proposed == pixels).flatten(1).all(1)
             for run, is_finite, is_stuck in zip(runs, finite.tolist(), stuck.tolist(), strict=True):
-                if run.status is None:
+                if run.status is None and run.shadow is None:
                     run.vjps += point.vjps
                     run.status = None if is_finite else Status.NON_FINITE
                     run.status = Status.STALLED if is_stuck and is_finite else run.status
             pixels, going = proposed, going & finite & ~stuck
         for run in runs:
-            if run.status is not None:
+            if run.status is not None or run.shadow is not None:
                 run.seconds = time.perf_counter() - began
-        runs = [run for run in runs if run.status is None]
+        runs = [run for run in runs if run.status is None and run.shadow is None]
         pixels, start, target, state = pixels[going], start[going], target[going], select(state, going)
     return everyone
 
@@ -180,48 +168,44 @@ def _evaluate(runs: list[Run], point: Linearisation, residual: Tensor, start: Te
             run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.raw[i].clone()
 
 
-def _met(embed: Embed, point: Linearisation, target: Tensor, goal: Goal, runs: list[Run]) -> list[bool]:
+def _met(saved: Sequence[Embed], point: Linearisation, target: Tensor, goal: Goal, runs: list[Run]) -> list[bool]:
     """Which images are done; where the goal counts for the 8-bit image, that one is embedded too."""
     met = goal.met(point.raw, target)
     if goal.on_lattice:
-        affordable = torch.tensor([run.passes < goal.max_passes for run in runs], device=met.device)
+        affordable = torch.tensor([run.passes + len(saved) <= goal.max_passes for run in runs], device=met.device)
         met &= affordable  # without a pass left it cannot be known
     if goal.on_lattice and met.any():
         candidates = met.nonzero()[:, 0]
-        with torch.no_grad():
-            rounded = embed(quantise(point.pixels[candidates]))
-        met[candidates] = goal.met(rounded, target[candidates], SAVING_MARGIN)
+        met[candidates], _ = look_rounded(saved, point.pixels[candidates], target[candidates], goal)
         for i in candidates.tolist():
-            runs[i].forwards += 1
+            runs[i].forwards += len(saved)
+            runs[i].shadow = point.pixels[i].clone()
     for i in met.nonzero()[:, 0].tolist():
         runs[i].pixels, runs[i].embedding = point.pixels[i].clone(), point.raw[i].clone()
     return [bool(m) for m in met.tolist()]
 
 
-def _given_up(run: Run, goal: Goal) -> Status | None:
-    # The next step is a vjp here and a forward there, and perhaps one more for the rounded image.
-    if run.passes + 2 + goal.on_lattice > goal.max_passes:
+def look_rounded(saved: Sequence[Embed], pixels: Tensor, target: Tensor, goal: Goal) -> tuple[Tensor, Tensor]:
+    """Whether images rounded to 8 bits meet the goal under all maps. Cost: a forward an image and map.
+
+    Args:
+        saved: The maps.
+        pixels: (B, 3, H, W).
+        target: Embeddings to match (B, n).
+        goal: The goal.
+
+    Returns:
+        Booleans (B,), and the least slack (B,).
+    """
+    rounded = quantise(pixels)
+    with torch.no_grad():
+        seen = [embed(rounded) for embed in saved]
+    met = torch.stack([goal.met(embedding, target, SAVING_MARGIN) for embedding in seen]).all(0)
+    return met, torch.stack([goal.slack(embedding, target) for embedding in seen]).amin(0)
+
+
+def _given_up(run: Run, goal: Goal, maps: int) -> Status | None:
+    # The next step is a vjp here and a forward there, and perhaps more for the rounded image.
+    if run.passes + 2 + goal.on_lattice * maps > goal.max_passes:
         return Status.BUDGET_EXHAUSTED
     return Status.STALLED if run.idle >= PATIENCE else None
-
-
-def _progress(runs: list[Run], goal: Goal, total: int) -> Progress:
-    rows = [run.trajectory[-1] for run in runs if run.trajectory]
-    going = [run for run in runs if run.status is None]
-    loss, cosine = (
-        torch.tensor([getattr(row, name) for row in rows] or [torch.nan], dtype=torch.float64).median().item()
-        for name in ("loss", "cosine")
-    )
-    done = total - len(going) + sum(_share_done(run, goal) for run in going)
-    return Progress(done / total, len(going), total - len(going), loss, cosine)
-
-
-def _share_done(run: Run, goal: Goal) -> float:
-    """How far an image is on its way, in [0, 1): by passes or by its measures, whichever is further."""
-    first, last = run.trajectory[0], run.trajectory[-1]
-    if goal.cosine is not None and goal.cosine < 1:
-        start, now, end = 1 - first.cosine, 1 - last.cosine, 1 - goal.cosine
-    else:
-        start, now, end = first.loss, last.loss, first.loss * 1e-4
-    way = math.log(start / now) / math.log(start / end) if min(start, now) > 0 and start > end else 0.0
-    return min(max(run.passes / goal.max_passes, way, 0.0), 0.99)

@@ -31,6 +31,15 @@ class Minimise(StrEnum):
     """The Euclidean norm of the change."""
 
 
+class SpaceName(StrEnum):
+    """Which pixels a match changes, the default first."""
+
+    MODEL = "model"
+    """The encoder's own input, after the checkpoint's resize and crop (the paper's setting)."""
+    IMAGE = "image"
+    """The picture at its own resolution, before them."""
+
+
 class Init(StrEnum):
     """Where a match starts."""
 

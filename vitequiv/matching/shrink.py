@@ -5,20 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from vitequiv.images.lattice import quantise
 from vitequiv.maps import Embed
 from vitequiv.matching.box import free_part
 from vitequiv.matching.constraints import BOX, Constraints
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.linearisation import Linearisation
-from vitequiv.matching.loop import SAVING_MARGIN, Observer, Progress, Run
+from vitequiv.matching.loop import Run, look_rounded
 from vitequiv.matching.names import LossName
 from vitequiv.matching.objective import CHARTS, cosine_similarity, squared_distance
+from vitequiv.matching.progress import Observer, Progress, last_medians
 from vitequiv.matching.solver import dot, per_image, select
 from vitequiv.precision import wide
 from vitequiv.results.match import TrajectoryRow
@@ -82,6 +83,7 @@ def shrink(
     observe: Observer | None = None,
     loss: LossName = LossName.DISTANCE,
     constraints: Constraints = BOX,
+    saved: Sequence[Embed] = (),
 ) -> None:
     """Make |x - start| smaller where the goal is met, keeping it met, with the passes that are left.
 
@@ -102,24 +104,29 @@ def shrink(
         observe: Told of the progress after each evaluation.
         loss: What the rows of the trajectory show.
         constraints: Where the images may go.
+        saved: Maps under which the rounded images must keep the goal, by default `embed` alone.
     """
-    began = time.perf_counter()
+    began, saved = time.perf_counter(), saved or (embed,)
     moved = [
         run.status is Status.CONVERGED and not torch.equal(run.pixels, x) for run, x in zip(runs, start, strict=True)
     ]
     state = _first(runs, start, target, torch.tensor(moved, device=start.device))
-    state = select(state, _affordable(runs, state, goal))
+    state = select(state, _affordable(runs, state, goal, len(saved)))
     if observe and not len(state.index):
         observe(_progress(runs, state, goal))
     while len(state.index):
         going = [runs[i] for i in state.index.tolist()]
         point = Linearisation(embed, state.pixels)
         _book(going, point, state, loss)
-        state, better, gradient, slack = _judge(embed, point, state, going, goal)
+        state, better, gradient, slack = _judge(saved, point, state, going, goal)
         for i in better.nonzero()[:, 0].tolist():
             going[i].pixels, going[i].embedding = point.pixels[i].clone(), point.raw[i].clone()
         state = _propose(state, better, gradient, slack, constraints, goal)
-        keep = _affordable(runs, state, goal) & (state.idle < PATIENCE) & state.pixels.isfinite().flatten(1).all(1)
+        keep = (
+            _affordable(runs, state, goal, len(saved))
+            & (state.idle < PATIENCE)
+            & state.pixels.isfinite().flatten(1).all(1)
+        )
         for i in (~keep).nonzero()[:, 0].tolist():
             going[i].seconds += time.perf_counter() - began
         state = select(state, keep)
@@ -148,9 +155,9 @@ def _first(runs: list[Run], start: Tensor, target: Tensor, moved: Tensor) -> _St
     return select(whole, moved)
 
 
-def _affordable(runs: list[Run], state: _State, goal: Goal) -> Tensor:
+def _affordable(runs: list[Run], state: _State, goal: Goal, maps: int) -> Tensor:
     """Where the budget allows to evaluate, to look at the rounded image, and to pull back."""
-    left = [runs[i].passes + 2 + goal.on_lattice <= goal.max_passes for i in state.index.tolist()]
+    left = [runs[i].passes + 2 + goal.on_lattice * maps <= goal.max_passes for i in state.index.tolist()]
     return torch.tensor(left, dtype=torch.bool, device=state.index.device)
 
 
@@ -167,7 +174,7 @@ def _book(going: list[Run], point: Linearisation, state: _State, loss: LossName)
 
 
 def _judge(
-    embed: Embed, point: Linearisation, state: _State, going: list[Run], goal: Goal
+    saved: Sequence[Embed], point: Linearisation, state: _State, going: list[Run], goal: Goal
 ) -> tuple[_State, Tensor, Tensor, Tensor]:
     """Decide which points are better than the best so far, and differentiate the slack at each."""
     leaf = point.raw.clone().requires_grad_()
@@ -179,14 +186,12 @@ def _judge(
     better = goal.met(point.raw, state.target) & (size < state.size)
     if goal.on_lattice and better.any():
         candidates = better.nonzero()[:, 0]
-        with torch.no_grad():
-            rounded = embed(quantise(point.pixels[candidates]))
-        better[candidates] = goal.met(rounded, state.target[candidates], SAVING_MARGIN)
+        better[candidates], least = look_rounded(saved, point.pixels[candidates], state.target[candidates], goal)
         lost = state.loss.clone()
-        lost[candidates] = (slack[candidates] - goal.slack(rounded, state.target[candidates])).clamp_min(0)
+        lost[candidates] = (slack[candidates] - least).clamp_min(0)
         state = dataclasses.replace(state, loss=lost)
         for i in candidates.tolist():
-            going[i].forwards += 1
+            going[i].forwards += len(saved)
     gradient = point.pullback(cotangent)
     for run in going:
         run.vjps += 1
@@ -234,14 +239,9 @@ def _propose(
 
 def _progress(runs: list[Run], state: _State, goal: Goal) -> Progress:
     active = state.index.tolist()
-    rows = [run.trajectory[-1] for run in runs if run.trajectory]
-    loss, cosine = (
-        torch.tensor([getattr(row, name) for row in rows] or [torch.nan], dtype=torch.float64).median().item()
-        for name in ("loss", "cosine")
-    )
     ended = len(runs) - len(active)
     spent = sum(min(runs[i].passes / goal.max_passes, 0.99) for i in active)
-    return Progress((ended + spent) / len(runs), len(active), ended, loss, cosine)
+    return Progress((ended + spent) / len(runs), len(active), ended, *last_medians(runs))
 
 
 def _images(values: Tensor, like: Tensor) -> Tensor:

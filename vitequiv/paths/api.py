@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,30 +13,13 @@ from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_SOLVER
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.solvers import make_solver
 from vitequiv.memory import peak_memory_mb
-from vitequiv.paths.linear import linear_path
-from vitequiv.paths.matched import matched_path
-from vitequiv.paths.measure import Anchors, halfway, measure
-from vitequiv.paths.null_walk import null_walk
-from vitequiv.paths.summary import linear_summary, matched_summary, null_summary, walked
-from vitequiv.paths.trace import Trace
-from vitequiv.paths.yardstick import yardstick
+from vitequiv.paths.defaults import DEFAULT_MAX_PASSES, DEFAULT_NULL_STEPS, DEFAULT_STEPS, DEFAULT_TOLERANCE
+from vitequiv.paths.named import NamedPath
+from vitequiv.paths.registered import find_path
+from vitequiv.paths.ways import Observer, go_linear, go_matched, go_null, go_registered, one_image
 from vitequiv.results.cost import Cost
-from vitequiv.results.interpolate import (
-    DEFAULT_MAX_PASSES,
-    DEFAULT_NULL_STEPS,
-    DEFAULT_STEPS,
-    DEFAULT_TOLERANCE,
-    PathKind,
-    PathPoint,
-    PathResult,
-    Reference,
-    Summary,
-)
-
-RANDOM_DIRECTIONS = 5
-"""Directions of the yardstick."""
-
-Observer = Callable[[int, int], None]
+from vitequiv.results.interpolate import PathResult
+from vitequiv.results.names import PathKind, Reference
 
 
 def interpolate(
@@ -46,7 +27,7 @@ def interpolate(
     start: Tensor,
     end: Tensor | None = None,
     *,
-    path: str = PathKind.LINEAR,
+    path: str | NamedPath = PathKind.LINEAR,
     steps: int | None = None,
     match: str | Tensor = Reference.START,
     cosine: float = DEFAULT_COSINE,
@@ -63,37 +44,43 @@ def interpolate(
         encoder: The encoder, from `load_encoder`.
         start: START, (3, H, W) in [0, 1] at the encoder's input size.
         end: END, likewise; None only for `null`, which then walks in a random direction.
-        path: `linear`, `matched` or `null`; see `PathKind`.
-        steps: Points, START among them, at least 2; by default 21, and for `null`, where it is a limit, 100.
+        path: `linear`, `matched` or `null`, see `PathKind`; one that a plugin has registered, by name; or
+            such a path itself.
+        steps: Points, START among them, at least 2; by default 21, and for `null`, where it is a limit, 100. For a
+            plugin's path it is a limit too.
         match: For `matched`: the embedding to keep, `start`, `end` or that of an image (3, H, W).
         cosine: For `matched`: cosine similarity to that embedding that every point must have, in (-1, 1].
         solver: For `matched`: how a point is re-matched, as in `vitequiv.match`.
         step_size: For `matched`: the named solver's step size; None for its default.
         tolerance: For `null`: the largest |f(x) - f(START)| / |f(START)|, in (0, 1).
-        max_passes: For `matched` and `null`: passes allowed for the way itself. What is measured afterwards (a forward
+        max_passes: For all but `linear`: passes allowed for the way itself. What is measured afterwards (a forward
             halfway between each two points; for `null` at most 19 along each of six straight lines) is counted in the
             cost, and comes on top.
-        seed: For `null`: seed of the random directions, of the walk and of the yardstick.
+        seed: For `null`: seed of the random directions, of the walk and of the yardstick. For a plugin's path: of
+            whatever is random there.
         observe: Told of points done and points in all.
 
     Returns:
-        The path. Cost: for `linear` 3 passes a point; for `matched` and `null` see `matched_path` and `null_walk`.
+        The path. Cost: for `linear` 3 passes a point; for `matched` and `null` see `matched_path` and `null_walk`; for
+        a plugin's see `registered_path`, and a forward for END where it does not end there.
 
     Raises:
         ValueError: If a shape, a range or an option's value is not as described, START and END are one image, or the
-            tolerance is below rounding.
+            tolerance is below rounding. An `UnknownNameError` for a path that there is not is one too.
+        PluginError: If a plugin's path fails.
     """
-    if path not in set(PathKind):
-        raise ValueError(f"There is no path {path!r}: choose from {', '.join(PathKind)}.")
-    kind = PathKind(path)
+    way = find_path(path) if isinstance(path, str) else path
+    if way.name in set(PathKind) and way.points is not None:
+        raise ValueError(f"The name {way.name!r} is that of a built-in path: give yours another.")
+    kind = PathKind(way.name) if way.points is None else None
     if not 0 < tolerance < 1:
         raise ValueError(f"The tolerance must be in (0, 1), got {tolerance}.")
     if steps is None:
         steps = DEFAULT_NULL_STEPS if kind is PathKind.NULL else DEFAULT_STEPS
     if steps < 2:
         raise ValueError(f"A path has at least 2 points, got {steps}.")
-    first = _image(encoder, start, "start")
-    last = None if end is None else _image(encoder, end, "end")
+    first = one_image(encoder, start, "start")
+    last = None if end is None else one_image(encoder, end, "end")
     if last is not None and torch.equal(first, last):
         raise ValueError("START and END are the same image: there is no path between them.")
 
@@ -106,20 +93,22 @@ def interpolate(
 
     began = time.perf_counter()
     if kind is PathKind.NULL:
-        gone = _null(encoder, first, last, steps, tolerance, max_passes, seed, observe)
+        gone = go_null(encoder, first, last, steps, tolerance, max_passes, seed, observe)
     elif last is None:
-        raise ValueError(f"The path {kind} needs an END: only null can do without.")
+        raise ValueError(f"The path {way.name} needs an END: only null can do without.")
     elif kind is PathKind.LINEAR:
-        gone = _linear(encoder, first, last, steps, observe)
+        gone = go_linear(encoder, first, last, steps, observe)
+    elif kind is None:
+        gone = go_registered(encoder, way, first, last, steps, max_passes, seed, observe)
     else:
         solver = make_solver(solver, step_size) if isinstance(solver, str) else solver
         goal = Goal(cosine=cosine, max_passes=max_passes, on_lattice=False)
-        gone = _matched(encoder, first, last, match, steps, goal, solver, observe)
+        gone = go_matched(encoder, first, last, match, steps, goal, solver, observe)
     spent = gone.trace.spent
     return PathResult(
         status=gone.trace.status,
         message=gone.trace.message,
-        path=kind,
+        path=kind or way.name,
         points=gone.points,
         summary=gone.summary,
         pixels=gone.trace.pixels,
@@ -134,92 +123,3 @@ def interpolate(
             peak_memory_mb=peak_memory_mb(encoder.device, gone.trace.graph_bytes),
         ),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Gone:
-    """A path with its measures, and the forwards that these took beside it."""
-
-    trace: Trace
-    points: tuple[PathPoint, ...]
-    summary: Summary
-    reference: Tensor
-    measuring: int
-
-
-def _linear(encoder: Encoder, start: Tensor, end: Tensor, steps: int, observe: Observer | None) -> _Gone:
-    trace = linear_path(encoder.embed, start, end, steps, observe)
-    first, last = trace.embeddings[0], trace.embeddings[-1]
-    anchors = Anchors(start, end, first, last, reference=first)
-    places = [i / (steps - 1) for i in range(len(trace.pixels))]
-    points = measure(anchors, trace, places, slopes=trace.slopes)
-    return _Gone(trace, points, linear_summary(trace, points), first, measuring=0)
-
-
-def _matched(
-    encoder: Encoder,
-    start: Tensor,
-    end: Tensor,
-    match: str | Tensor,
-    steps: int,
-    goal: Goal,
-    solver: Solver,
-    observe: Observer | None,
-) -> _Gone:
-    images = {Reference.START: start, Reference.END: end}
-    if isinstance(match, Tensor):
-        which = Reference.IMAGE
-        images[which] = _image(encoder, match, "match")
-    elif match in images:
-        which = Reference(match)
-    else:
-        raise ValueError(f"match is {match!r}: give start, end or an image's pixels.")
-    with torch.no_grad():
-        known = {name: encoder.embed(image[None])[0] for name, image in images.items()}
-    first, last, reference = known[Reference.START], known[Reference.END], known[which]
-    trace = matched_path(encoder.embed, start, end, reference, steps=steps, goal=goal, solver=solver, observe=observe)
-    places = [i / (steps - 1) for i in range(len(trace.pixels))]
-    anchors = Anchors(start, end, first, last, reference)
-    points = measure(anchors, trace, places, between=halfway(encoder.embed, trace.pixels))
-    straight = (1 - places[-1]) * start + places[-1] * end
-    summary = matched_summary(trace, points, which, straight)
-    return _Gone(trace, points, summary, reference, measuring=len(known) + len(points) - 1)
-
-
-def _null(
-    encoder: Encoder,
-    start: Tensor,
-    end: Tensor | None,
-    steps: int,
-    tolerance: float,
-    max_passes: int,
-    seed: int,
-    observe: Observer | None,
-) -> _Gone:
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn((1 + RANDOM_DIRECTIONS, *start.shape), generator=generator, dtype=torch.float64).to(start)
-    # A quarter of a unit each pixel and step of full length: from mid-grey the box ends after two of them.
-    way = (lambda x: end - x) if end is not None else (lambda x: noise[0] / 4)
-    trace = null_walk(
-        encoder.embed, start, way, steps=steps, tolerance=tolerance, max_passes=max_passes, observe=observe
-    )
-    reference = trace.embeddings[0]
-    last = None
-    if end is not None:
-        with torch.no_grad():
-            last = encoder.embed(end[None])[0]
-    lines = yardstick(encoder.embed, start, reference, noise[1:], end, tolerance)
-    along = walked(trace)
-    places = (along / along[-1]).tolist() if along[-1] > 0 else [0.0] * len(along)
-    anchors = Anchors(start, end, reference, last, reference)
-    between = halfway(encoder.embed, trace.pixels)
-    points = measure(anchors, trace, places, between=between)
-    measuring = lines.forwards + len(between) + (last is not None)
-    return _Gone(trace, points, null_summary(trace, points, lines), reference, measuring)
-
-
-def _image(encoder: Encoder, pixels: Tensor, name: str) -> Tensor:
-    """Check one image; (3, H, W) on the encoder's device."""
-    if pixels.ndim != 3:
-        raise ValueError(f"{name} must be one image (3, H, W), got shape {tuple(pixels.shape)}.")
-    return encoder.batch(pixels, name)[0]

@@ -13,13 +13,14 @@ from vitequiv.paths.null_walk import NullTrace
 from vitequiv.paths.trace import Trace
 from vitequiv.precision import wide
 from vitequiv.results.interpolate import (
+    GeneralSummary,
     LinearSummary,
     MatchedSummary,
     NullSummary,
     PathPoint,
-    Reference,
     Yardstick,
 )
+from vitequiv.results.names import Reference
 from vitequiv.results.status import Status
 
 
@@ -33,15 +34,13 @@ def linear_summary(trace: LinearTrace, points: Sequence[PathPoint]) -> LinearSum
     Returns:
         The summary; NaN where the embedding is not finite.
     """
-    embeddings = wide(trace.embeddings)
-    length = float(embeddings.diff(dim=0).norm(dim=1).sum())
-    chord = float((embeddings[-1] - embeddings[0]).norm())
+    length, chord = _way(trace.embeddings)
     along = wide(trace.pixels - trace.pixels[0]).flatten(1).norm(dim=1)
     integral = float(torch.trapezoid(wide(trace.slopes), along))
     return LinearSummary(
         embedding_length=length,
         chord=chord,
-        detour=length / chord if chord else math.inf,
+        detour=_times(length, chord),
         off_chord=_largest(point.off_chord for point in points),
         top_speed=_largest(point.speed for point in points),
         top_slope=_largest(point.slope for point in points),
@@ -104,10 +103,48 @@ def null_summary(trace: NullTrace, points: Sequence[PathPoint], straight_lines: 
     )
 
 
+def general_summary(trace: Trace, points: Sequence[PathPoint]) -> GeneralSummary:
+    """Say where a plugin's path went.
+
+    Args:
+        trace: The path.
+        points: Its measures.
+
+    Returns:
+        The summary; NaN where the embedding is not finite.
+    """
+    last = points[-1]
+    embedding_length, chord = _way(trace.embeddings)
+    return GeneralSummary(
+        l2=last.l2,
+        length=float(walked(trace)[-1]),
+        embedding_length=embedding_length,
+        chord=chord,
+        detour=_times(embedding_length, chord),
+        top_speed=_largest(point.speed for point in points),
+        lowest_cosine_start=min(point.cosine_start for point in points),
+        covered=last.covered,
+        nearer=last.nearer,
+    )
+
+
 def walked(trace: Trace) -> Tensor:
     """Length of the way up to each point, (k,), from 0."""
     steps = wide(trace.pixels).flatten(1).diff(dim=0).norm(dim=1)
     return torch.cat([steps.new_zeros(1), steps.cumsum(0)])
+
+
+def shares(trace: Trace) -> list[float]:
+    """The share of the way walked up to each point; 0 where nothing moved."""
+    along = walked(trace)
+    places: list[float] = (along / along[-1]).tolist() if along[-1] > 0 else [0.0] * len(along)
+    return places
+
+
+def _way(embeddings: Tensor) -> tuple[float, float]:
+    """Length of the way through embeddings (k, n), and the distance from the first to the last."""
+    embeddings = wide(embeddings)
+    return float(embeddings.diff(dim=0).norm(dim=1).sum()), float((embeddings[-1] - embeddings[0]).norm())
 
 
 def _times(length: float, unit: float) -> float:

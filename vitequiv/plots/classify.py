@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from vitequiv.plots.drawing import figure_png
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,6 +147,4 @@ def png(figure: Figure) -> bytes:
     Returns:
         A PNG file.
     """
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=120)

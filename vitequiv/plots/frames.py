@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitequiv.images.lattice import to_uint8
-from vitequiv.results.interpolate import MatchedSummary, PathPoint, PathResult, Reference
+from vitequiv.plots.drawing import figure_png
+from vitequiv.results.interpolate import MatchedSummary, PathPoint, PathResult
+from vitequiv.results.names import Reference
 
 STRIP_FRAMES = 7
 GIF_FRAMES = 60
@@ -45,9 +47,7 @@ def strip_png(result: PathResult, title: str) -> bytes:
         axes.imshow(to_uint8(pixels), interpolation="nearest" if pixels.shape[-1] < SMALLEST_SIDE else "antialiased")
         axes.set(xticks=[], yticks=[])
         axes.set_xlabel(label, fontsize=8)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=150)
 
 
 def path_gif(result: PathResult) -> bytes:

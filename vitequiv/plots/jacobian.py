@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from vitequiv.plots.drawing import figure_png
 
 
 def spectrum_png(
@@ -73,6 +74,4 @@ def vector_png(vector: NDArray[np.floating], title: str) -> bytes:
 
 
 def _png(figure: Figure) -> bytes:
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=110)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vitequiv.results.ldlc import Directions, Group, LdlcResult
+from vitequiv.plots.drawing import figure_png
+from vitequiv.results.ldlc import Group, LdlcResult
+from vitequiv.results.names import Directions
 
 BLUE, VERMILION = "#0072B2", "#D55E00"
 """Told apart by colour-blind readers (Okabe and Ito 2008)."""
 
-TITLES = {
+TITLES: dict[str, str] = {
     Directions.SINGULAR: "right singular vectors",
     Directions.RANDOM: "random directions",
     Directions.NULL: "random directions in the null space",
@@ -53,9 +53,7 @@ def ldlc_png(result: LdlcResult, title: str) -> bytes:
         _sweep(next(axes), result)
     for unused in axes:
         unused.set_axis_off()
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=110)
 
 
 def _over_the_spectrum(axes: Axes, result: LdlcResult) -> None:
@@ -69,17 +67,17 @@ def _over_the_spectrum(axes: Axes, result: LdlcResult) -> None:
     axes.legend(fontsize=7)
 
 
-def _histogram(axes: Axes, result: LdlcResult, name: Directions) -> None:
+def _histogram(axes: Axes, result: LdlcResult, name: str) -> None:
     group = result.groups[name]
     measured = _array(group.measured)
-    axes.set(title=f"{TITLES[name]} ({len(measured)} measured)", xlabel="constant", ylabel="density")
+    axes.set(title=f"{TITLES.get(name, name)} ({len(measured)} measured)", xlabel="constant", ylabel="density")
     if len(measured) == 1 and len(group.along):
         _segment(axes, result, group)
         return
     if len(measured) == 1:
         axes.axvline(measured[0], color=BLUE, label=f"{measured[0]:.3g}")
         axes.set_xlim(0, 1.3 * measured[0] or 1.0)
-    elif name is Directions.SINGULAR and measured.min() > 0:  # over many orders of magnitude
+    elif name == Directions.SINGULAR and measured.min() > 0:  # over many orders of magnitude
         axes.hist(
             measured, bins=np.geomspace(measured.min(), measured.max(), 31).tolist(), histtype="step", color="black"
         )

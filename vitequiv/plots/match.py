@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vitequiv.matching.names import LossName
+from vitequiv.plots.drawing import figure_png
 from vitequiv.results.match import TrajectoryRow
 
 DIFFERENCE_GAIN = 50
@@ -67,6 +67,4 @@ def trajectory_png(
     for axes in (loss, cosine, change):
         axes.set_xlabel("passes")
         axes.grid(alpha=0.3)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=120)

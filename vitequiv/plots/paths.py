@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vitequiv.results.interpolate import NullSummary, PathKind, PathPoint, PathResult
+from vitequiv.plots.drawing import figure_png
+from vitequiv.results.interpolate import GeneralSummary, NullSummary, PathPoint, PathResult
+from vitequiv.results.names import PathKind
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 """Okabe and Ito's colours, told apart by everybody."""
@@ -29,24 +30,24 @@ def curve_png(result: PathResult, title: str, limit: float | None = None) -> byt
     Returns:
         A PNG file of three panels. For `linear`: cosine to both ends, speed and slope, distance from the chord. For
         `matched`: cosine, relative residual, and how far the images went. For `null`: drift, how far the walk went
-        beside straight lines, cosine to both ends.
+        beside straight lines, cosine to both ends. For a plugin's path: cosine to both ends, speed, how far it went.
     """
     figure = Figure(figsize=(12, 3.8), layout="constrained")
     figure.suptitle(title, fontsize=10, parse_math=False)
     panels: Sequence[Axes] = figure.subplots(1, 3)
-    if result.path is PathKind.LINEAR:
+    if result.path == PathKind.LINEAR:
         _linear(panels, result.points)
-    elif result.path is PathKind.MATCHED:
+    elif result.path == PathKind.MATCHED:
         _matched(panels, result.points, limit)
     elif isinstance(result.summary, NullSummary):
         _null(panels, result.points, result.summary, limit)
+    elif isinstance(result.summary, GeneralSummary):
+        _general(panels, result.points, result.summary)
     for axes in panels:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=120)
 
 
 def _linear(panels: Sequence[Axes], points: Sequence[PathPoint]) -> None:
@@ -102,6 +103,20 @@ def _null(panels: Sequence[Axes], points: Sequence[PathPoint], summary: NullSumm
     _ends(cosines, points, length)
     for axes in panels:
         axes.set_xlabel(f"way walked ({PIXELS})")
+
+
+def _general(panels: Sequence[Axes], points: Sequence[PathPoint], summary: GeneralSummary) -> None:
+    cosines, speed, moved = panels
+    length = summary.length * _column(points, "t")
+    _ends(cosines, points, length)
+    speed.plot(_halfway(length), _column(points[1:], "speed"), color=BLUE, marker=".", label="between two points")
+    speed.set_ylabel("change of embedding per L2 of pixels")
+    moved.plot(length, _column(points, "covered"), color=BLUE, marker=".", label="along the way to END")
+    moved.plot(length, _column(points, "nearer"), color=VERMILLION, marker=".", label="nearer to END")
+    moved.set_ylabel("share of the pixel distance covered")
+    _from_zero(speed)
+    for axes in panels:
+        axes.set_xlabel(f"way gone ({PIXELS})")
 
 
 def _ends(axes: Axes, points: Sequence[PathPoint], x: NDArray[np.float64]) -> None:

@@ -33,18 +33,28 @@ def statistics_png(result: PairStatistics, null: Sequence[float], spec: str) -> 
 
     Returns:
         A PNG file: cumulative distributions of the cosines (all drawn images among each other, pairs before, pairs
-        after), histograms of the L2 norm and the PSNR of the change, and the rates with their 95 % intervals.
+        after), histograms of the L2 norm, PSNR, SSIM and, where there is one, LPIPS of the change, and the rates with
+        their 95 % intervals.
     """
     figure = Figure(figsize=(10, 6.6), layout="constrained")
     across = " across classes" if result.different_class else ""
     title = f"{spec}: {result.count} random pairs{across} of {result.population} images, seed {result.seed}"
     figure.suptitle(title, fontsize=11, parse_math=False)
-    (cosines, rates), (l2, psnr) = figure.subplots(2, 2)
+    sizes = [pair.perturbation for pair in result.pairs if pair.perturbation]
+    shown = [
+        ([size.l2 for size in sizes], "L2 of the change (pixels in [0, 1])", BLUE),
+        ([size.psnr_db for size in sizes], "PSNR of the 8-bit image (dB)", GREEN),
+        ([size.ssim for size in sizes], "SSIM of the 8-bit image", ORANGE),
+    ]
+    if perceptual := [size.lpips for size in sizes if size.lpips is not None]:
+        shown.append((perceptual, "LPIPS of the 8-bit image", GREY))
+    top, bottom = figure.subfigures(2, 1, squeeze=False)[:, 0]
+    cosines, rates = top.subplots(1, 2)
     _cosines(cosines, result, null)
     _rates(rates, result)
-    sizes = [pair.perturbation for pair in result.pairs if pair.perturbation]
-    _histogram(l2, [size.l2 for size in sizes], "L2 norm of the change (pixels in [0, 1])", BLUE)
-    _histogram(psnr, [size.psnr_db for size in sizes], "PSNR of the 8-bit image (dB)", GREEN)
+    histograms = bottom.subplots(1, len(shown))
+    for axes, (values, label, colour) in zip(histograms, shown, strict=True):
+        _histogram(axes, values, label, colour)
     return png(figure)
 
 

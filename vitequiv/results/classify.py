@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vitequiv.results.cost import Cost
+from vitequiv.results.names import ClassifierKind
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 BEST = 5
 """Classes listed for an image in JSON."""
-
-
-class ClassifierKind(StrEnum):
-    """The three ways to classify with an encoder."""
-
-    ZERO_SHOT = "zero-shot"
-    """Cosine to the embedded names of the classes (Radford et al. 2021)."""
-    HEAD = "head"
-    """The classifier that came with the checkpoint."""
-    PROTOTYPES = "prototypes"
-    """Cosine to the mean of each class's example images, their embeddings centred and whitened."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +112,46 @@ class ImageRow:
 
 
 @dataclass(frozen=True)
+class BeforeAfter:
+    """Cosine similarity of two embeddings, before and after a match.
+
+    Args:
+        before: Of the source and the target; null where one of them is no image.
+        after: Of `matched.png`, reloaded, and the target; null likewise.
+    """
+
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class MatchRowRecord:
+    """What a saved match does to the classifier, as JSON.
+
+    Args:
+        name: The match, SOURCE → TARGET.
+        folder: Its folder.
+        matched_in: Spec of the encoder it was made in.
+        before: Top class of the source; null for a start at noise.
+        after: Top class of `matched.png`, reloaded.
+        target: Top class of the target; null for a target that was no image.
+        takes_target_class: Whether the matched image has the target's top class; null where the target has none.
+        flipped: The same where the source had another class, else null.
+        cosine: Cosine similarity to the target's embedding in this model.
+    """
+
+    name: str
+    folder: str
+    matched_in: str
+    before: Guess | None
+    after: Guess
+    target: Guess | None
+    takes_target_class: bool | None
+    flipped: bool | None
+    cosine: BeforeAfter
+
+
+@dataclass(frozen=True)
 class MatchRow:
     """What a saved match does to the classifier, in this encoder.
 
@@ -158,16 +187,16 @@ class MatchRow:
             return None
         return self.takes_target_class
 
-    def to_dict(self) -> dict[str, Any]:
+    def record(self) -> MatchRowRecord:
         """Returns the row for JSON."""
-        return {
-            "name": self.name,
-            "folder": self.folder,
-            "matched_in": self.matched_in,
-            "before": self.before,
-            "after": self.after,
-            "target": self.target,
-            "takes_target_class": self.takes_target_class,
-            "flipped": self.flipped,
-            "cosine": {"before": self.cosine_before, "after": self.cosine_after},
-        }
+        return MatchRowRecord(
+            name=self.name,
+            folder=self.folder,
+            matched_in=self.matched_in,
+            before=self.before,
+            after=self.after,
+            target=self.target,
+            takes_target_class=self.takes_target_class,
+            flipped=self.flipped,
+            cosine=BeforeAfter(self.cosine_before, self.cosine_after),
+        )

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from vitequiv.results.marks import Finite
+
+
+@dataclass(frozen=True)
+class CostRecord:
+    """What an item took, as JSON; each image of a batch counts.
+
+    Args:
+        forwards: Evaluations of the embedding.
+        vjps: Products with the transposed Jacobian (one backward).
+        jvps: Products with the Jacobian.
+        passes: The three together.
+        seconds: Wall-clock time, to a millisecond; for an item of a batch, the batch's time until the item ended.
+        peak_memory_mb: In MiB: on CUDA the most that PyTorch has allocated so far, elsewhere what the graph of the
+            item's batch keeps for its backward, weights included.
+    """
+
+    forwards: int
+    vjps: int
+    jvps: int
+    passes: int
+    seconds: Finite
+    peak_memory_mb: Finite
 
 
 @dataclass(frozen=True)
@@ -31,11 +55,13 @@ class Cost:
 
     def to_dict(self) -> dict[str, float]:
         """Returns the fields and `passes`, for JSON."""
-        return {
-            "forwards": self.forwards,
-            "vjps": self.vjps,
-            "jvps": self.jvps,
-            "passes": self.passes,
-            "seconds": round(self.seconds, 3),
-            "peak_memory_mb": round(self.peak_memory_mb, 1),
-        }
+        return asdict(
+            CostRecord(
+                forwards=self.forwards,
+                vjps=self.vjps,
+                jvps=self.jvps,
+                passes=self.passes,
+                seconds=round(self.seconds, 3),
+                peak_memory_mb=round(self.peak_memory_mb, 1),
+            )
+        )

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from vitequiv.results.cost import Cost
-from vitequiv.results.environment import Environment
-from vitequiv.results.settings import Setting
+from vitequiv.results.environment import Environment, known_fields
+from vitequiv.results.settings import Setting, Source
 from vitequiv.results.status import Status
+from vitequiv.results.versions import require_schema, schema_name
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,17 @@ class InputRecord:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The encoder in use, as `models show` and `--model` name it."""
+    """The encoder in use, as `models show` and `--model` name it.
+
+    Args:
+        spec: What `--model` said.
+        family: The family's name.
+        checkpoint: Which weights of it.
+        readout: Which vector is the embedding.
+        embedding_dim: Its dimension n.
+        input_size: [height, width] in pixels.
+        weights_sha256: Digest over the tensors, whatever the file format.
+    """
 
     spec: str
     family: str
@@ -80,8 +91,52 @@ class Envelope:
         """Returns the envelope as plain JSON types, in the contract's order."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "verb"}
         fields["cost"] = self.cost.to_dict()
-        plain: dict[str, Any] = jsonable({"schema": f"vitequiv/{self.verb}/1", **fields})
+        plain: dict[str, Any] = jsonable({"schema": schema_name(self.verb), **fields})
         return plain
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Envelope:
+        """Read an envelope.
+
+        Args:
+            record: What `to_dict` gave, or the JSON of it.
+
+        Returns:
+            The envelope; its result is of plain JSON types. `to_dict` gives the record again, but for keys that are not
+            known here, which a later version may have added.
+
+        Raises:
+            ValueError: If the record is not an envelope of version 1.
+        """
+        try:
+            verb = str(record["schema"]).partition("/")[2].rpartition("/")[0]
+            require_schema(record, verb)
+            return cls(
+                verb=verb,
+                item=record["item"],
+                status=Status(record["status"]),
+                message=record["message"],
+                inputs=tuple(
+                    InputRecord(**{**known_fields(InputRecord, entry), "notes": tuple(entry["notes"])})
+                    for entry in record["inputs"]
+                ),
+                model=ModelRecord(**{
+                    **known_fields(ModelRecord, record["model"]),
+                    "input_size": tuple(record["model"]["input_size"]),
+                }),
+                settings={key: Setting(s["value"], Source(s["source"])) for key, s in record["settings"].items()},
+                cost=Cost(**known_fields(Cost, record["cost"])),
+                environment=Environment.from_dict(record["environment"]),
+                result=record["result"],
+                artifacts=record["artifacts"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"Expected an envelope of vitequiv, got one with a fault ({error!r}).") from None
+
+
+def key_of(field: dataclasses.Field[Any]) -> str:
+    """The key of a field in JSON: its name, without the underscore at the end of one such as `class_`."""
+    return field.name.removesuffix("_")
 
 
 def jsonable(value: Any) -> Any:
@@ -103,7 +158,7 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {key_of(f): jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import platform
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from vitequiv._version import __version__
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 PACKAGES = (
     "torch",
@@ -23,6 +26,23 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
+class PluginRecord:
+    """Something of a third party's plugin that a result was made with.
+
+    Args:
+        kind: What it is: `model`, `solver`, `group of directions` or `path`.
+        name: Its name.
+        owner: The distribution that registered it.
+        version: The distribution's version; None if it is not installed.
+    """
+
+    kind: str
+    name: str
+    owner: str
+    version: str | None
+
+
+@dataclass(frozen=True)
 class Environment:
     """Versions, and the choices that numbers depend on.
 
@@ -32,6 +52,7 @@ class Environment:
         device: The torch device.
         dtype: float32, float64 or bfloat16.
         seed: The seed of everything random.
+        plugins: What is not vitequiv's own.
     """
 
     versions: Mapping[str, str]
@@ -39,23 +60,55 @@ class Environment:
     device: str
     dtype: str
     seed: int
+    plugins: tuple[PluginRecord, ...] = ()
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Environment:
+        """Read an environment back.
+
+        Args:
+            record: Plain JSON types; without `plugins`, as vitequiv wrote them before there were any, there are none.
+
+        Returns:
+            The environment; raises a `TypeError` or `KeyError` if the record is no such thing.
+        """
+        plugins = tuple(PluginRecord(**known_fields(PluginRecord, plugin)) for plugin in record.get("plugins", ()))
+        return cls(**{**known_fields(cls, record), "plugins": plugins})
 
 
-def describe_environment(device: str, dtype: str, seed: int) -> Environment:
+def describe_environment(device: str, dtype: str, seed: int, plugins: tuple[PluginRecord, ...] = ()) -> Environment:
     """Collect versions.
 
     Args:
         device: The torch device's name.
         dtype: The dtype's name.
         seed: The seed in use.
+        plugins: What is not vitequiv's own.
 
     Returns:
         The environment; packages that are not installed are left out.
     """
+    # Imported here, off the way to --help.
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
     versions = {"vitequiv": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return Environment(versions, f"{platform.system()} {platform.machine()}", device, dtype, seed)
+    return Environment(versions, f"{platform.system()} {platform.machine()}", device, dtype, seed, plugins)
+
+
+def known_fields(kind: type[DataclassInstance], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what a later version has added to a record.
+
+    Args:
+        kind: A dataclass.
+        record: Its fields as JSON, perhaps with others.
+
+    Returns:
+        The entries that the dataclass has fields for.
+    """
+    return {field.name: record[field.name] for field in dataclasses.fields(kind) if field.name in record}

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from vitequiv.results.cost import Cost
+from vitequiv.results.envelope import jsonable
+from vitequiv.results.names import Reference
 from vitequiv.results.status import Status
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-DEFAULT_STEPS = 21
-DEFAULT_NULL_STEPS = 100
-DEFAULT_TOLERANCE = 0.01
-DEFAULT_MAX_PASSES = 10_000
-
-
-class PathKind(StrEnum):
-    """The ways to go."""
-
-    LINEAR = "linear"
-    """In a straight line from START to END in pixels (paper, Fig. 6 and 11)."""
-    MATCHED = "matched"
-    """Along that line, every point re-matched to one embedding (paper, Fig. 7 and 12)."""
-    NULL = "null"
-    """In the null space of the Jacobian, towards END or at random, with START's embedding throughout."""
-
-
-class Reference(StrEnum):
-    """Whose embedding a matched path keeps."""
-
-    START = "start"
-    END = "end"
-    IMAGE = "image"
-    """That of a third image."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +151,49 @@ class NullSummary:
     times_straight: float | None
 
 
-Summary = LinearSummary | MatchedSummary | NullSummary
+@dataclass(frozen=True)
+class GeneralSummary:
+    """Where a plugin's path went in pixels and in the embedding, whatever it set out to keep.
+
+    Args:
+        l2: Distance of the last point from START.
+        length: Length of the way through the points.
+        embedding_length: Length of the way through the points' embeddings.
+        chord: Distance from the first of these to the last.
+        detour: The length over the chord; infinite where these two embeddings are equal.
+        top_speed: The largest speed between two points; None where nothing moved.
+        lowest_cosine_start: The lowest cosine similarity to START's embedding.
+        covered: Share of the way from START to END at the last point, by projection.
+        nearer: The same by distance.
+    """
+
+    l2: float
+    length: float
+    embedding_length: float
+    chord: float
+    detour: float
+    top_speed: float | None
+    lowest_cosine_start: float
+    covered: float | None
+    nearer: float | None
+
+
+Summary = LinearSummary | MatchedSummary | NullSummary | GeneralSummary
+
+
+@dataclass(frozen=True)
+class PathRecord:
+    """The `result` of `interpolate.json`.
+
+    Args:
+        path: Which way it went: of `PathKind`, or a plugin's name.
+        summary: Measures of the whole, by path.
+        points: Measures of each point, in order.
+    """
+
+    path: str
+    summary: Summary
+    points: tuple[PathPoint, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +203,7 @@ class PathResult:
     Args:
         status: How it ended.
         message: The same in a sentence.
-        path: Which way it went.
+        path: Which way it went: of `PathKind`, or a plugin's name.
         points: Measures of each point, in order.
         summary: Measures of the whole.
         pixels: The points, (k, 3, H, W) in [0, 1].
@@ -199,7 +215,7 @@ class PathResult:
 
     status: Status
     message: str
-    path: PathKind
+    path: str
     points: tuple[PathPoint, ...]
     summary: Summary
     pixels: Tensor
@@ -208,10 +224,7 @@ class PathResult:
     end: Tensor | None
     cost: Cost
 
-    def to_dict(self) -> Mapping[str, Any]:
-        """Returns the `result` object of `interpolate.json`."""
-        return {
-            "path": self.path,
-            "summary": dataclasses.asdict(self.summary),
-            "points": [dataclasses.asdict(point) for point in self.points],
-        }
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the `result` object of `interpolate.json`, a `PathRecord` as plain JSON types."""
+        plain: dict[str, Any] = jsonable(PathRecord(self.path, self.summary, self.points))
+        return plain

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from vitequiv.results.cost import Cost
+from vitequiv.results.envelope import jsonable
+from vitequiv.results.names import Method
 from vitequiv.results.status import Status
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class Method(StrEnum):
-    """How the singular triplets are found."""
-
-    FULL = "full"
-    """All of them, from all rows of J: n vjps."""
-    TOPK = "topk"
-    """The k largest by Lanczos, without the matrix."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +53,44 @@ class RankReport:
     explanation: str
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """How the normal spaces of two images lie to each other; for `topk`, the spans of the leading right vectors.
+
+    Args:
+        dimensions: Of the two spaces.
+        principal_angles: In radians, rising.
+        grassmann_distance: Their Euclidean norm, in radians.
+    """
+
+    dimensions: tuple[int, int]
+    principal_angles: tuple[float, ...]
+    grassmann_distance: float
+
+
+@dataclass(frozen=True)
+class JacobianRecord:
+    """The `result` of `jacobian.json`.
+
+    Args:
+        method: How the triplets were found.
+        shape: [n, m]: embedding dimension, and 3 x height x width.
+        singular_values: Falling; min(n, m) of them for `full`, k for `topk`.
+        residuals: |J v - s u| / s by index, from 0: for `full` of some triplets, for `topk` of all.
+        rank: The numerical rank; null for `topk`.
+        summary: Numbers over the whole spectrum; null for `topk`.
+        comparison: With `--compare`; else null.
+    """
+
+    method: Method
+    shape: tuple[int, int]
+    singular_values: tuple[float, ...]
+    residuals: Mapping[int, float]
+    rank: RankReport | None
+    summary: SpectrumSummary | None
+    comparison: Comparison | None
+
+
 @dataclass(frozen=True, eq=False)
 class JacobianResult:
     """The singular value decomposition of J = df/dx at one image.
@@ -90,13 +121,23 @@ class JacobianResult:
     summary: SpectrumSummary | None
     cost: Cost
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the `result` object of `jacobian.json`, without the vectors."""
-        return {
-            "method": self.method,
-            "shape": self.shape,
-            "singular_values": self.singular_values.tolist(),
-            "residuals": self.residuals,
-            "rank": self.rank,
-            "summary": self.summary,
-        }
+    def to_dict(self, comparison: Comparison | None = None) -> dict[str, Any]:
+        """Write down the `result` object of `jacobian.json`, which has no vectors.
+
+        Args:
+            comparison: With another image; None for none.
+
+        Returns:
+            A `JacobianRecord` as plain JSON types.
+        """
+        record = JacobianRecord(
+            method=self.method,
+            shape=self.shape,
+            singular_values=tuple(self.singular_values.tolist()),
+            residuals=self.residuals,
+            rank=self.rank,
+            summary=self.summary,
+            comparison=comparison,
+        )
+        plain: dict[str, Any] = jsonable(record)
+        return plain

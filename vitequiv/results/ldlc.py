@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from vitequiv.results.cost import Cost
+from vitequiv.results.envelope import jsonable
+from vitequiv.results.ldlc_record import (
+    AlongRecord,
+    EpsilonRecord,
+    ErrorBudget,
+    GroupRecord,
+    LdlcRecord,
+    Spread,
+    SweepRecord,
+)
+from vitequiv.results.ldlc_record import Checks as Checks  # part of this module's interface
 from vitequiv.results.status import Status
 
 if TYPE_CHECKING:
@@ -16,23 +26,6 @@ if TYPE_CHECKING:
 
 PLATEAU_ERROR = 0.1
 """The relative error of rounding and curvature together from which on a sweep of epsilon has no plateau."""
-
-
-class Directions(StrEnum):
-    """The groups of directions."""
-
-    SINGULAR = "singular"
-    """The right singular vectors of J (paper, Fig. 3)."""
-    RANDOM = "random"
-    """Uniform on the sphere of all pixels, as normalised Gaussian vectors are (Fig. 4, top left)."""
-    NULL = "null"
-    """Uniform on the sphere of the null space of J (Fig. 4, top right)."""
-    MATCH = "match"
-    """From the image to its match (Fig. 4, bottom)."""
-
-
-SAMPLED = frozenset({Directions.RANDOM, Directions.NULL})
-"""Groups that are samples; the others are all there is of their kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +39,7 @@ class Group:
         derivatives: |J d| from the known J, for all directions asked for, (count,), float64; the first k are the
             measured ones.
         along: |J(x + a d) d| on the same grid for the first of the measured ones, (few, points), float64.
+        sampled: Whether they are a sample, and not all there is of their kind.
     """
 
     measured: Tensor
@@ -53,23 +47,31 @@ class Group:
     floor: float
     derivatives: Tensor
     along: Tensor
+    sampled: bool
 
-    def to_dict(self, largest: float, sampled: bool) -> dict[str, Any]:
-        """Returns statistics for JSON, with ratios to the largest singular value; standard errors only of samples."""
+    def record(self, largest: float) -> GroupRecord:
+        """Describe the group.
+
+        Args:
+            largest: s_1, for the ratios.
+
+        Returns:
+            Statistics for JSON.
+        """
         truncation = float(self.truncation.median()) if len(self.truncation) else 0.0
-        return {
-            "measured": statistics(self.measured, largest, sampled),
-            "derivative": statistics(self.derivatives, largest, sampled),
-            "derivative_along": {
-                "count": len(self.along),
-                "at_image": self.along[:, self.along.shape[1] // 2].tolist(),
-                "largest": self.along.max(dim=1).values.tolist(),
-            },
-            "error_budget": {"rounding_floor": self.floor, "truncation": truncation},
-        }
+        return GroupRecord(
+            measured=statistics(self.measured, largest, self.sampled),
+            derivative=statistics(self.derivatives, largest, self.sampled),
+            derivative_along=AlongRecord(
+                count=len(self.along),
+                at_image=tuple(self.along[:, self.along.shape[1] // 2].tolist()),
+                largest=tuple(self.along.max(dim=1).values.tolist()),
+            ),
+            error_budget=ErrorBudget(self.floor, truncation),
+        )
 
 
-def statistics(values: Tensor, largest: float, sampled: bool) -> dict[str, Any]:
+def statistics(values: Tensor, largest: float, sampled: bool) -> Spread:
     """Describe constants.
 
     Args:
@@ -78,46 +80,21 @@ def statistics(values: Tensor, largest: float, sampled: bool) -> dict[str, Any]:
         sampled: Whether they are a sample of something, whose mean has a standard error.
 
     Returns:
-        Count, mean with its standard error, quantiles, maximum and the mean's ratio to s_1.
+        Their statistics.
     """
     import torch
 
     quantiles = torch.quantile(values, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=values.dtype)).tolist()
     mean = float(values.mean())
     error = float(values.std() / len(values) ** 0.5) if sampled and len(values) > 1 else None
-    return {
-        "count": len(values),
-        "mean": mean,
-        "standard_error": error,
-        "quantiles": dict(zip(("5%", "25%", "50%", "75%", "95%"), quantiles, strict=True)),
-        "max": float(values.max()),
-        "ratio_to_sigma_1": mean / largest if largest else None,
-    }
-
-
-@dataclass(frozen=True)
-class Checks:
-    """Closed-form identities, measured.
-
-    Args:
-        singular: Largest relative difference of the constant along v_i from s_i, over the s_i a hundred times above
-            the floor; None without the singular group.
-        isotropic: Mean |J d|^2 over |J|_F^2 / m for uniform unit d, which is 1 in expectation; None without the
-            random group.
-        isotropic_error: Its standard error.
-        null: Largest |J d| among null directions over s_1: what is left of J by rounding; None without the null group.
-        null_leak: Largest |P_normal d| among the measured null directions, so that J accounts for at most s_1 times
-            that of what was measured along them.
-        forms: Largest relative difference of Eq. 7 from the largest |J(x + a d) d| on its grid, over the directions
-            a hundred times above the floor; None where no direction was looked at along the grid, or none is so clear.
-    """
-
-    singular: float | None
-    isotropic: float | None
-    isotropic_error: float | None
-    null: float | None
-    null_leak: float | None
-    forms: float | None
+    return Spread(
+        count=len(values),
+        mean=mean,
+        standard_error=error,
+        quantiles=dict(zip(("5%", "25%", "50%", "75%", "95%"), quantiles, strict=True)),
+        max=float(values.max()),
+        ratio_to_sigma_1=mean / largest if largest else None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +109,7 @@ class LdlcResult:
         points: Grid points over the range.
         sweep: Rows (epsilon, constant, floor, curvature) of the search; empty if epsilon was given and none asked for.
         singular_values: The spectrum of J, falling.
-        groups: By name.
+        groups: By name: of `Directions`, or a plugin's.
         checks: The identities.
         cost: What it took.
     """
@@ -144,7 +121,7 @@ class LdlcResult:
     points: int
     sweep: tuple[Any, ...]
     singular_values: Tensor
-    groups: Mapping[Directions, Group]
+    groups: Mapping[str, Group]
     checks: Checks
     cost: Cost
 
@@ -154,17 +131,14 @@ class LdlcResult:
         return self.chosen and min(row.error for row in self.sweep) < PLATEAU_ERROR
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the `result` object of `ldlc.json`, without the samples."""
+        """Returns the `result` object of `ldlc.json`, a `LdlcRecord` as plain JSON types, without the samples."""
         largest = float(self.singular_values[0])
-        return {
-            "epsilon": {
-                "value": self.epsilon,
-                "chosen": self.chosen,
-                "chosen_on_plateau": self.on_plateau,
-                "points": self.points,
-            },
-            "sweep": list(self.sweep),
-            "sigma_1": largest,
-            "groups": {name: group.to_dict(largest, name in SAMPLED) for name, group in self.groups.items()},
-            "checks": self.checks,
-        }
+        record = LdlcRecord(
+            epsilon=EpsilonRecord(self.epsilon, self.chosen, self.on_plateau, self.points),
+            sweep=tuple(SweepRecord(**asdict(row), error=row.error) for row in self.sweep),
+            sigma_1=largest,
+            groups={name: group.record(largest) for name, group in self.groups.items()},
+            checks=self.checks,
+        )
+        plain: dict[str, Any] = jsonable(record)
+        return plain

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from vitequiv.results.classify import ClassifierRecord, Guess
+from vitequiv.results.classify import BeforeAfter, ClassifierRecord, Guess
+from vitequiv.results.envelope import jsonable
 from vitequiv.results.match import Perturbation
+from vitequiv.results.statistics_record import (
+    QUANTITIES,
+    CosineSamples,
+    Draw,
+    PairClasses,
+    PairEnd,
+    PairEntry,
+    Rate,
+    Sample,
+    StatisticsRecord,
+)
 from vitequiv.results.status import Status
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Z = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A sample of numbers.
-
-    Args:
-        count: Finite values in it.
-        mean: Their mean.
-        standard_error: Standard error of the mean; None for a single value.
-        quantiles: By name, interpolated linearly.
-        min: The smallest.
-        max: The largest.
-    """
-
-    count: int
-    mean: float
-    standard_error: float | None
-    quantiles: dict[str, float]
-    min: float
-    max: float
 
 
 def describe(values: Iterable[float | None]) -> Sample | None:
@@ -67,25 +58,6 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (place - low) * (ordered[high] - ordered[low])
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share of trials with its 95 % interval.
-
-    Args:
-        successes: Trials that had it.
-        trials: All trials.
-        rate: Their ratio; None of no trials.
-        low: Lower end of Wilson's interval.
-        high: Upper end.
-    """
-
-    successes: int
-    trials: int
-    rate: float | None
-    low: float | None
-    high: float | None
 
 
 def wilson(outcomes: Iterable[bool]) -> Rate:
@@ -202,42 +174,35 @@ class PairStatistics:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the `result` object of `statistics.json`."""
+        """Returns the `result` object of `statistics.json`, a `StatisticsRecord` as plain JSON types."""
         done = [pair for pair in self.pairs if pair.done]
         sizes = [pair.perturbation for pair in done if pair.perturbation]
-        return {
-            "draw": {
-                "count": self.count,
-                "seed": self.seed,
-                "different_class": self.different_class,
-                "population": self.population,
-                "images": self.images,
-            },
-            "classifier": self.classifier,
-            "cosine": {
-                "before": describe(pair.cosine_before for pair in self.pairs),
-                "after": describe(pair.cosine_after for pair in done),
-                "null": self.null,
-            },
-            "rates": self.rates,
-            "perturbation": {
-                field.name: describe(float(getattr(size, field.name)) for size in sizes)
-                for field in fields(Perturbation)
-            },
-            "passes": describe(float(pair.passes) for pair in done),
-            "pairs": [_pair_dict(pair) for pair in self.pairs],
-        }
+        record = StatisticsRecord(
+            draw=Draw(self.count, self.seed, self.different_class, self.population, self.images),
+            classifier=self.classifier,
+            cosine=CosineSamples(
+                before=describe(pair.cosine_before for pair in self.pairs),
+                after=describe(pair.cosine_after for pair in done),
+                null=self.null,
+            ),
+            rates=self.rates,
+            perturbation={name: describe(getattr(size, name) for size in sizes) for name in QUANTITIES},
+            passes=describe(float(pair.passes) for pair in done),
+            pairs=tuple(_entry(pair) for pair in self.pairs),
+        )
+        plain: dict[str, Any] = jsonable(record)
+        return plain
 
 
-def _pair_dict(pair: PairRecord) -> dict[str, Any]:
-    return {
-        "source": {"path": pair.source, "folder": pair.source_folder},
-        "target": {"path": pair.target, "folder": pair.target_folder},
-        "status": pair.status,
-        "message": pair.message,
-        "passes": pair.passes,
-        "cosine": {"before": pair.cosine_before, "after": pair.cosine_after},
-        "class": {"before": pair.before, "after": pair.after, "target": pair.target_class},
-        "takes_target_class": pair.takes_target_class,
-        "perturbation": pair.perturbation,
-    }
+def _entry(pair: PairRecord) -> PairEntry:
+    return PairEntry(
+        source=PairEnd(pair.source, pair.source_folder),
+        target=PairEnd(pair.target, pair.target_folder),
+        status=pair.status,
+        message=pair.message,
+        passes=pair.passes,
+        cosine=BeforeAfter(pair.cosine_before, pair.cosine_after),
+        class_=PairClasses(pair.before, pair.after, pair.target_class),
+        takes_target_class=pair.takes_target_class,
+        perturbation=pair.perturbation,
+    )

@@ -16,8 +16,8 @@ from vitequiv.classification.zero_shot import zero_shot_classifier
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
 from vitequiv.images.decode import load_image
-from vitequiv.results.classify import ClassifierKind
 from vitequiv.results.envelope import InputRecord
+from vitequiv.results.names import ClassifierKind
 
 
 def build_classifier(

@@ -18,15 +18,21 @@ from vitequiv.images.naming import shown
 from vitequiv.images.save import atomic_write_bytes, save_tensors
 from vitequiv.matching.objective import cosine_similarity
 from vitequiv.plots.classify import matrix_png
-from vitequiv.results.classify import Classification, ClassifierKind, ImageRow, MatchRow
+from vitequiv.results.artifacts import CLASSIFY as ARTIFACTS
+from vitequiv.results.classify import Classification, ImageRow, MatchRow
+from vitequiv.results.classify_record import ClassifyRecord, FailureRecord
 from vitequiv.results.cost import Cost
-from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.envelope import Envelope, InputRecord, jsonable
+from vitequiv.results.names import ClassifierKind
 from vitequiv.results.status import Status
 from vitequiv.runs.classifiers import build_classifier
 from vitequiv.runs.classify_worklist import MATCHED, ClassifyWork, MatchRows, Row
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.engine.loop import run_items
+from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.failures import reason
+from vitequiv.runs.worklist import ModelItem
 
 WORDS = {
     ClassifierKind.ZERO_SHOT: "text (zero-shot)",
@@ -70,12 +76,64 @@ def run_classify(
     Returns:
         The envelope; without a result, and with nothing written, if no image could be classified.
     """
+    task = classify_task(encoder, work, choice, batch_size, context, out, observe)
+    (envelope,) = run_items([ModelItem(item)], task)
+    return envelope
+
+
+def classify_task(
+    encoder: Encoder,
+    work: ClassifyWork,
+    choice: ClassifierChoice,
+    batch_size: int,
+    context: RunContext,
+    out: RunDirectory,
+    observe: Callable[[int, int], None] | None = None,
+) -> Task[ModelItem, ClassifyWork, list[_Seen]]:
+    """What is done with one model: all images are classified, and one folder is written.
+
+    Args:
+        encoder: The encoder.
+        work: The images.
+        choice: The classifier; made here, for what is wrong with it is wrong with the whole run.
+        batch_size: Images at once.
+        context: What goes into the envelope.
+        out: Where to write.
+        observe: Told of images done and images in all.
+
+    Returns:
+        The task, for one item, the model's.
+    """
     classifier, examples = build_classifier(encoder, choice, batch_size)
-    seen: list[_Seen] = []
-    for start in range(0, len(work.rows), batch_size):
-        seen += _look(encoder, classifier, work.rows[start : start + batch_size])
-        if observe:
-            observe(len(seen), len(work.rows))
+
+    def look(work: ClassifyWork) -> list[_Seen]:
+        seen: list[_Seen] = []
+        for start in range(0, len(work.rows), batch_size):
+            seen += _look(encoder, classifier, work.rows[start : start + batch_size])
+            if observe:
+                observe(len(seen), len(work.rows))
+        return seen
+
+    inputs = (*(InputRecord(row.role, str(row.path)) for row in work.rows), *examples)
+    return Task(
+        context,
+        lambda _: inputs,
+        lambda _: Prepared(inputs, work),
+        lambda batch: [look(work) for work in batch],
+        lambda item, _, seen: _write(encoder, item.name, work, seen, examples, context, out),
+        f"The model {encoder.spec} failed",
+    )
+
+
+def _write(
+    encoder: Encoder,
+    item: str,
+    work: ClassifyWork,
+    seen: Sequence[_Seen],
+    examples: tuple[InputRecord, ...],
+    context: RunContext,
+    out: RunDirectory,
+) -> Envelope:
     inputs = (*(one.record for one in seen), *examples)
     failures = [*((one.row.name, one.failure) for one in seen if one.failure), *work.failures]
     good = {i: one for i, one in enumerate(seen) if one.result}
@@ -91,14 +149,21 @@ def run_classify(
     title = f"{encoder.spec}: classes by {WORDS[result.classifier.kind]}"
     originals = sum(one.row.role != MATCHED for one in good.values())
     picture = matrix_png([row.name for row in rows], result.labels, result.probabilities, title, originals)
-    atomic_write_bytes(folder / "matrix.png", picture)
+    atomic_write_bytes(folder / ARTIFACTS["matrix"], picture)
     tensors = {
         "probabilities": result.probabilities,
         "logits": result.logits,
         "embeddings": result.embeddings,
     }
     save_tensors(
-        folder / "classify.safetensors", tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256}
+        folder / ARTIFACTS["tensors"], tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256}
+    )
+    record = ClassifyRecord(
+        classifier=result.classifier,
+        images=tuple(rows),
+        probabilities=tuple(tuple(row) for row in result.probabilities.tolist()),
+        matches=tuple(row.record() for row in compared),
+        failures=tuple(FailureRecord(name, message) for name, message in failures),
     )
     envelope = context.envelope(
         item,
@@ -106,14 +171,8 @@ def run_classify(
         _sentence(failures, len(seen) + len(work.failures)),
         inputs,
         cost=result.cost,
-        result={
-            "classifier": result.classifier,
-            "images": rows,
-            "probabilities": result.probabilities.tolist(),
-            "matches": [row.to_dict() for row in compared],
-            "failures": [{"name": name, "message": message} for name, message in failures],
-        },
-        artifacts={"matrix": "matrix.png", "tensors": "classify.safetensors"},
+        result=jsonable(record),
+        artifacts=ARTIFACTS,
     )
     out.finish(envelope)
     return envelope

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vitequiv.encoders.base import Encoder
+from vitequiv.plugins.kinds import ENCODER, Kind
 from vitequiv.results.cost import Cost
 from vitequiv.results.envelope import Envelope, InputRecord, ModelRecord
 from vitequiv.results.environment import Environment, describe_environment
 from vitequiv.results.settings import Setting
 from vitequiv.results.status import Status
+
+if TYPE_CHECKING:
+    from vitequiv.encoders.base import Encoder
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,14 @@ class RunContext:
         )
 
 
-def describe_run(verb: str, encoder: Encoder, settings: Mapping[str, Setting], seed: int) -> RunContext:
+def describe_run(
+    verb: str,
+    encoder: Encoder,
+    settings: Mapping[str, Setting],
+    seed: int,
+    used: Mapping[Kind[Any], Iterable[str]] | None = None,
+    device: str | None = None,
+) -> RunContext:
     """Describe a run.
 
     Args:
@@ -57,6 +67,8 @@ def describe_run(verb: str, encoder: Encoder, settings: Mapping[str, Setting], s
         encoder: The encoder in use.
         settings: Every option's value with its source.
         seed: The seed in use.
+        used: The names of what it uses beside the encoder, by kind; those of plugins are recorded with their owners.
+        device: Where items are computed, if that is not where the encoder is.
 
     Returns:
         What its items share.
@@ -71,4 +83,8 @@ def describe_run(verb: str, encoder: Encoder, settings: Mapping[str, Setting], s
         weights_sha256=encoder.weights_sha256,
     )
     dtype = str(encoder.dtype).removeprefix("torch.")
-    return RunContext(verb, model, settings, describe_environment(str(encoder.device), dtype, seed))
+    # Imported here, for the registry reads what is installed, and --help does not wait for that.
+    from vitequiv.plugins.origins import origins
+
+    plugins = origins({ENCODER: [encoder.family], **(used or {})})
+    return RunContext(verb, model, settings, describe_environment(device or str(encoder.device), dtype, seed, plugins))

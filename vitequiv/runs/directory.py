@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitequiv.errors import OutputError, UsageError
-from vitequiv.images.save import save_json
+from vitequiv.images.save import TEMPORARY, save_json
 from vitequiv.results.envelope import Envelope
+from vitequiv.runs.inside import make_inside
+
+JOURNAL_NAME = "results.jsonl"
+RECORD_SUFFIX = ".run.json"
 
 
 @dataclass(frozen=True)
@@ -23,45 +30,83 @@ class RunDirectory:
     path: Path
     verb: str
 
-    def prepare(self, items: Iterable[str], overwrite: bool) -> None:
+    def prepare(self, items: Iterable[str], overwrite: bool, resume: bool = False) -> None:
         """Make the directory, before anything costly is done.
 
         Args:
             items: The items to come.
             overwrite: Whether results that are there may be replaced.
+            resume: Whether results that are there are to be kept, if they are what would come out again.
 
         Raises:
-            UsageError: If the directory cannot be made or written to, or holds results of these items and `overwrite`
-                is false.
+            UsageError: If the directory cannot be made or written to, or holds results of these items and both
+                `overwrite` and `resume` are false.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".vitequiv-writable"
-            probe.touch()
-            probe.unlink()
+            # A name of its own, made anew: one that is there may be a link to a file elsewhere.
+            descriptor, probe = tempfile.mkstemp(prefix=".vitequiv-", dir=self.path)
+            os.close(descriptor)
+            Path(probe).unlink()
         except OSError as error:
             raise UsageError(
                 f"Cannot write to the directory {self.path}: {error.strerror}; choose another --out."
             ) from None
-        present = []
-        for name in items:
-            result = self.path / name / f"{self.verb}.json"
+        clear_temporary(self.path)
+        first, present = "", 0
+        for name in items if not resume else ():
+            result = self.result(name)
             try:
                 if overwrite:
                     # All of them now, so that an item which fails this time does not leave an older result standing.
                     result.unlink(missing_ok=True)
                 elif result.exists():
-                    present.append(name)
+                    first, present = first or name, present + 1
             except OSError as error:
                 raise UsageError(
                     f"Cannot write to {self.path / name}: {error.strerror}; move it or choose another --out."
                 ) from None
         if present:
-            more = f" and {len(present) - 1} more" if len(present) > 1 else ""
+            more = f" and {present - 1} more" if present > 1 else ""
             raise UsageError(
-                f"Results are there already in {self.path / present[0]}{more}: "
-                "replace them with --overwrite or choose another --out."
+                f"Results are there already in {self.path / first}{more}: keep them with --resume, replace them with "
+                "--overwrite, or choose another --out."
             )
+
+    def result(self, item: str) -> Path:
+        """Where an item's JSON is once the item is whole.
+
+        Args:
+            item: The item's name.
+
+        Returns:
+            The file.
+        """
+        return self.path / item / f"{self.verb}.json"
+
+    @property
+    def journal(self) -> Path:
+        """The list of items that ended, shared by the verbs."""
+        return self.path / JOURNAL_NAME
+
+    @property
+    def record(self) -> Path:
+        """What the verb's latest run here was begun with."""
+        return self.path / f"{self.verb}{RECORD_SUFFIX}"
+
+    def discard(self, item: str) -> None:
+        """Make an item not whole any more, if it was.
+
+        Args:
+            item: The item's name.
+
+        Raises:
+            OutputError: If its JSON cannot be removed.
+        """
+        try:
+            self.result(item).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"Cannot write to {self.path / item}: {error.strerror}; choose another --out.") from None
 
     def begin(self, item: str) -> Path:
         """Open an item's folder; what was there is not whole any more.
@@ -77,10 +122,11 @@ class RunDirectory:
         """
         folder = self.path / item
         try:
-            folder.mkdir(exist_ok=True)
-            (folder / f"{self.verb}.json").unlink(missing_ok=True)
+            make_inside(folder, self.path)
+            self.result(item).unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"Cannot write to {folder}: {error.strerror}; choose another --out.") from None
+        clear_temporary(folder)
         return folder
 
     def finish(self, envelope: Envelope) -> None:
@@ -89,4 +135,15 @@ class RunDirectory:
         Args:
             envelope: The item.
         """
-        save_json(self.path / envelope.item / f"{self.verb}.json", envelope.to_dict())
+        save_json(self.result(envelope.item), envelope.to_dict())
+
+
+def clear_temporary(folder: Path) -> None:
+    """Remove the half-written files of a run that was killed; runs that live are kept out by the lock.
+
+    Args:
+        folder: Where; its sub-folders are left alone.
+    """
+    for path in folder.glob(TEMPORARY):
+        with suppress(OSError):
+            path.unlink()

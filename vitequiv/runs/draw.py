@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitequiv.classification.choice import class_name, find_classes, images_in
+from vitequiv.classification.choice import class_name, find_classes
 from vitequiv.errors import UsageError
+from vitequiv.images.folders import images_in
 
 
 @dataclass(frozen=True)

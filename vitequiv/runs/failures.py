@@ -17,7 +17,7 @@ def reason(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def explain(error: Exception, otherwise: str) -> str:
+def explain(error: BaseException, otherwise: str) -> str:
     """The sentence for an item that failed.
 
     Args:

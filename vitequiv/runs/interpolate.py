@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
-from vitequiv.errors import ImageError, VitequivError
+from vitequiv.errors import ImageError
 from vitequiv.images.decode import load_image
 from vitequiv.matching.solver import Solver
 from vitequiv.paths.api import interpolate
-from vitequiv.results.envelope import Envelope, InputRecord
-from vitequiv.results.interpolate import PathKind, Reference
-from vitequiv.results.status import Status
+from vitequiv.paths.named import NamedPath
+from vitequiv.results.envelope import InputRecord
+from vitequiv.results.interpolate import PathResult
+from vitequiv.results.names import PathKind, Reference
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.failures import reason
+from vitequiv.runs.engine.task import Elsewhere, Prepared, Task, Work
 from vitequiv.runs.interpolate_artifacts import write_path
 from vitequiv.runs.interpolate_worklist import Ends
 
@@ -29,7 +31,7 @@ class PathPlan:
     """How the pairs of a run are connected; see `vitequiv.paths.api.interpolate`.
 
     Args:
-        path: Which way to go.
+        path: Which way to go: of `PathKind`, or a plugin's.
         steps: Points; None for the path's default.
         match: Whose embedding a matched path keeps: `start`, `end` or an image file.
         cosine: What it keeps it to.
@@ -39,7 +41,7 @@ class PathPlan:
         seed: Seed of random directions.
     """
 
-    path: PathKind
+    path: PathKind | NamedPath
     steps: int | None
     match: Reference | Path
     cosine: float
@@ -51,59 +53,86 @@ class PathPlan:
     @property
     def limit(self) -> float | None:
         """What the path has to keep."""
-        return {PathKind.MATCHED: self.cosine, PathKind.NULL: self.tolerance}.get(self.path)
+        if self.path is PathKind.MATCHED:
+            return self.cosine
+        return self.tolerance if self.path is PathKind.NULL else None
 
 
-def run_paths(
+def path_task(
     encoder: Encoder,
-    pairs: Sequence[Ends],
     plan: PathPlan,
     context: RunContext,
     out: RunDirectory,
     observe: Callable[[int, int], None] | None = None,
-) -> Iterator[Envelope]:
-    """Go from START to END for each pair and write each one's folder.
+) -> Task[Ends, dict[str, Tensor], PathResult]:
+    """What is done to each pair: a path from START to END is found and written.
 
     Args:
         encoder: The encoder.
-        pairs: The pairs.
         plan: How.
         context: What the items share.
         out: Where to write.
         observe: Told of points done and points in all.
 
-    Yields:
-        An envelope a pair, as it ends; one that failed has no folder, only its envelope.
+    Returns:
+        The task, for one item at a time.
     """
-    for pair in pairs:
-        inputs = {role: InputRecord(role, str(path)) for role, path in _files(pair, plan).items()}
-        try:
-            pixels: dict[str, Tensor] = {}
-            for role, path in _files(pair, plan).items():
-                image = load_image(path)
-                inputs[role] = InputRecord(role, str(path), image.sha256, image.notes)
-                pixels[role] = encoder.preprocess(image.image)
-            _require_two_images(pair, pixels)
-            result = interpolate(
-                encoder,
-                pixels["start"],
-                pixels.get("end"),
-                path=plan.path,
-                steps=plan.steps,
-                match=pixels["match"] if "match" in pixels else str(plan.match),
-                cosine=plan.cosine,
-                solver=plan.solver,
-                tolerance=plan.tolerance,
-                max_passes=plan.max_passes,
-                seed=plan.seed,
-                observe=observe,
-            )
-            yield write_path(encoder, pair.name, tuple(inputs.values()), result, plan.limit, context, out)
-        except VitequivError as error:
-            yield context.envelope(pair.name, Status.FAILED, error.message, tuple(inputs.values()))
-        except Exception as error:
-            message = f"The model {encoder.spec} failed on this pair: {reason(error)}"
-            yield context.envelope(pair.name, Status.FAILED, message, tuple(inputs.values()))
+
+    def prepare(pair: Ends) -> Prepared[dict[str, Tensor]]:
+        images = {role: load_image(path) for role, path in _files(pair, plan).items()}
+        pixels = {role: encoder.preprocess(image.image) for role, image in images.items()}
+        _require_two_images(pair, pixels)
+        records = (
+            InputRecord(role, str(path), images[role].sha256, images[role].notes)
+            for role, path in _files(pair, plan).items()
+        )
+        return Prepared(tuple(records), pixels)
+
+    work = path_work(encoder, plan, observe)
+    return Task(
+        context,
+        lambda pair: tuple(InputRecord(role, str(path)) for role, path in _files(pair, plan).items()),
+        prepare,
+        work.compute,
+        lambda pair, prepared, result: write_path(
+            encoder, pair.name, prepared.inputs, result, plan.limit, context, out
+        ),
+        work.blame,
+        elsewhere=Elsewhere(partial(path_work, plan=plan)),
+    )
+
+
+def path_work(
+    encoder: Encoder, plan: PathPlan, observe: Callable[[int, int], None] | None = None
+) -> Work[dict[str, Tensor], PathResult]:
+    """What is done to pairs that were read.
+
+    Args:
+        encoder: The encoder.
+        plan: How.
+        observe: Told of points done and points in all.
+
+    Returns:
+        The work.
+    """
+
+    def go(pixels: Mapping[str, Tensor]) -> PathResult:
+        return interpolate(
+            encoder,
+            pixels["start"],
+            pixels.get("end"),
+            path=plan.path,
+            steps=plan.steps,
+            match=pixels["match"] if "match" in pixels else str(plan.match),
+            cosine=plan.cosine,
+            solver=plan.solver,
+            tolerance=plan.tolerance,
+            max_passes=plan.max_passes,
+            seed=plan.seed,
+            observe=observe,
+        )
+
+    return Work(lambda batch: [go(pixels) for pixels in batch], f"The model {encoder.spec} failed on this pair")
 
 
 def _files(pair: Ends, plan: PathPlan) -> dict[str, Path]:

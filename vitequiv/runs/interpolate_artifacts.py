@@ -8,17 +8,11 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.images.save import atomic_write_bytes, save_tensors
 from vitequiv.plots.frames import path_gif, strip_png
 from vitequiv.plots.paths import curve_png
+from vitequiv.results.artifacts import INTERPOLATE as ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.interpolate import PathResult
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-
-ARTIFACTS = {
-    "curve": "curve.png",
-    "strip": "strip.png",
-    "animation": "path.gif",
-    "tensors": "interpolate.safetensors",
-}
 
 
 def write_path(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitequiv.errors import UsageError
-from vitequiv.results.interpolate import PathKind
-from vitequiv.runs.worklist import named, pairs_from_csv, plain
+from vitequiv.images.folders import is_folder
+from vitequiv.results.names import PathKind
+from vitequiv.runs.pairs_file import pairs_from_csv
+from vitequiv.runs.worklist import Broken, Pair, WorkList, named, plain
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Ends:
     end: Path | None
 
 
-def ends_from_paths(paths: list[str], pairs: Path | None, kind: PathKind) -> list[Ends]:
+def ends_from_paths(paths: list[str], pairs: Path | None, kind: str) -> WorkList[Ends]:
     """Read `START [END]` or a pairs file.
 
     Args:
@@ -42,18 +44,25 @@ def ends_from_paths(paths: list[str], pairs: Path | None, kind: PathKind) -> lis
     if pairs is not None:
         if paths:
             raise UsageError("Give either --pairs or START END, not both.")
-        return [Ends(p.name, p.source, p.target) for p in pairs_from_csv(pairs) if p.source is not None]
-    if not 1 <= len(paths) <= 2 or (len(paths) == 1 and kind is not PathKind.NULL):
-        least = "START, and END if it is to lead somewhere," if kind is PathKind.NULL else "START and END"
+        found = pairs_from_csv(pairs)
+        return WorkList(lambda: map(_ends, found.read()), found.live)
+    if not 1 <= len(paths) <= 2 or (len(paths) == 1 and kind != PathKind.NULL):
+        least = "START, and END if it is to lead somewhere," if kind == PathKind.NULL else "START and END"
         raise UsageError(f"Name {least} as in: vitequiv interpolate start.png end.png; got {len(paths)} names.")
     for text in paths:
         if not text:
             raise UsageError("A name is empty: is a variable of your script not set?")
-        if Path(text).is_dir():
+        if is_folder(Path(text)):
             raise UsageError(f"{text} is a folder: name one image, or many pairs with --pairs.")
     start = Path(paths[0])
     if len(paths) == 1:
-        return [Ends(f"{plain(start.stem)}_null", start, None)]
+        return WorkList(lambda: iter([Ends(f"{plain(start.stem)}_null", start, None)]))
     end = Path(paths[1])
     (pair,) = named([(start, end, None)])
-    return [Ends(pair.name, start, end)]
+    return WorkList(lambda: iter([Ends(pair.name, start, end)]))
+
+
+def _ends(pair: Pair | Broken) -> Ends | Broken:
+    if isinstance(pair, Broken) or pair.source is None:
+        return pair if isinstance(pair, Broken) else Broken(pair.name, "This pair has no START.")
+    return Ends(pair.name, pair.source, pair.target)

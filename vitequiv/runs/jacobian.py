@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
+
+from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.geometry.api import jacobian
@@ -13,11 +16,11 @@ from vitequiv.geometry.budget import Preflight
 from vitequiv.images.decode import load_image
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.jacobian import JacobianResult
-from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.engine.task import Elsewhere, Failure, Prepared, Task, Work
 from vitequiv.runs.failures import explain
-from vitequiv.runs.jacobian_artifacts import write_jacobian
+from vitequiv.runs.jacobian_artifacts import Compared, Found, compare, write_jacobian
 from vitequiv.runs.worklist import Item
 
 
@@ -44,33 +47,92 @@ class JacobianPlan:
     seed: int
 
 
-def run_jacobians(
+@dataclass(frozen=True, eq=False)
+class Decomposed:
+    """An image's Jacobian, compared with another's.
+
+    Args:
+        result: The Jacobian.
+        compared: How it compares; None if there is no other image.
+    """
+
+    result: JacobianResult
+    compared: Compared | None
+
+
+def jacobian_task(
     encoder: Encoder,
-    items: Sequence[Item],
     plan: JacobianPlan,
     context: RunContext,
     out: RunDirectory,
     before: Callable[[Preflight], None] | None = None,
     observe: Callable[[int, int], None] | None = None,
-) -> Iterator[Envelope]:
-    """Decompose the Jacobian at each image and write each one's folder.
+) -> Task[Item, Tensor, Decomposed]:
+    """What is done to each image: its Jacobian is decomposed, compared and written.
 
     Args:
         encoder: The encoder.
-        items: The images.
         plan: How.
         context: What the items share.
         out: Where to write.
         before: Told what a full Jacobian will take.
         observe: Told of rows done and rows in all.
 
-    Yields:
-        An envelope an image, as it ends; one that failed has no folder, only its envelope.
+    Returns:
+        The task, for one item at a time. The image to compare with is decomposed with the first.
+    """
+    other = _load_other(encoder, plan)
+    work = jacobian_work(encoder, plan, other, before, observe)
+
+    def inputs(item: Item) -> tuple[InputRecord, ...]:
+        compare = (InputRecord("compare", str(plan.compare)),) if plan.compare else ()
+        return (InputRecord("image", str(item.path)), *compare)
+
+    def prepare(item: Item) -> Prepared[Tensor]:
+        record, pixels = _load(encoder, "image", item.path)
+        return Prepared((record, *inputs(item)[1:]), pixels)
+
+    def write(item: Item, prepared: Prepared[Tensor], found: Decomposed) -> Envelope:
+        return write_jacobian(
+            encoder, item.name, (prepared.inputs[0], found.result), found.compared, plan.drawn, context, out
+        )
+
+    return Task(
+        context,
+        inputs,
+        prepare,
+        work.compute,
+        write,
+        work.blame,
+        overlap=False,
+        elsewhere=Elsewhere(partial(jacobian_work, plan=plan, other=other)),
+    )
+
+
+Loaded = tuple[InputRecord, Tensor]
+
+
+def jacobian_work(
+    encoder: Encoder,
+    plan: JacobianPlan,
+    other: Loaded | Failure | None,
+    before: Callable[[Preflight], None] | None = None,
+    observe: Callable[[int, int], None] | None = None,
+) -> Work[Tensor, Decomposed]:
+    """What is done to images that were read.
+
+    Args:
+        encoder: The encoder.
+        plan: How.
+        other: The image to compare with, why there is none, or None if none is wanted.
+        before: Told what a full Jacobian will take.
+        observe: Told of rows done and rows in all.
+
+    Returns:
+        The work. It decomposes the image to compare with once, before the first.
     """
 
-    def decompose(role: str, path: Path) -> tuple[InputRecord, JacobianResult]:
-        image = load_image(path)
-        pixels = encoder.preprocess(image.image)
+    def decompose(pixels: Tensor) -> JacobianResult:
         (result,) = jacobian(
             encoder,
             pixels,
@@ -82,32 +144,44 @@ def run_jacobians(
             before=before,
             observe=observe,
         )
-        return InputRecord(role, str(path), image.sha256, image.notes), result
+        return result
 
-    other: tuple[InputRecord, JacobianResult] | None = None
-    unusable = ""
-    if plan.compare:
-        # First, and once for all items: a mistyped name must not cost a Jacobian.
+    @cache
+    def reference() -> Found | Failure | None:
+        # Before the first image and once for all: a mistyped name must not cost a Jacobian.
+        if other is None or isinstance(other, Failure):
+            return other
         try:
-            other = decompose("compare", plan.compare)
+            return other[0], decompose(other[1])
         except Exception as error:
-            unusable = explain(error, f"The model {encoder.spec} failed on {plan.compare}, the image to compare with")
-    for item in items:
+            return Failure(explain(error, _blame_other(encoder, plan)))
+
+    def compute(batch: Sequence[Tensor]) -> list[Decomposed | Failure]:
         # Saving a figure leaves a cycle of frames behind, and in it the last image's V, which need not live beside
         # the next one's.
         gc.collect()
-        inputs = [InputRecord("image", str(item.path))]
-        if plan.compare:
-            inputs.append(other[0] if other else InputRecord("compare", str(plan.compare)))
-        if unusable:
-            yield context.envelope(item.name, Status.FAILED, unusable, tuple(inputs))
-            continue
-        try:
-            # Not given a name, which would keep it.
-            envelope = write_jacobian(
-                encoder, item.name, decompose("image", item.path), other, plan.drawn, context, out
-            )
-        except Exception as error:
-            message = explain(error, f"The model {encoder.spec} failed on this image")
-            envelope = context.envelope(item.name, Status.FAILED, message, tuple(inputs))
-        yield envelope
+        found = reference()
+        if isinstance(found, Failure):
+            return [found for _ in batch]
+        results = (decompose(pixels) for pixels in batch)
+        return [Decomposed(result, None if found is None else compare(result, found)) for result in results]
+
+    return Work(compute, f"The model {encoder.spec} failed on this image")
+
+
+def _load_other(encoder: Encoder, plan: JacobianPlan) -> Loaded | Failure | None:
+    if plan.compare is None:
+        return None
+    try:
+        return _load(encoder, "compare", plan.compare)
+    except Exception as error:
+        return Failure(explain(error, _blame_other(encoder, plan)))
+
+
+def _blame_other(encoder: Encoder, plan: JacobianPlan) -> str:
+    return f"The model {encoder.spec} failed on {plan.compare}, the image to compare with"
+
+
+def _load(encoder: Encoder, role: str, path: Path) -> Loaded:
+    image = load_image(path)
+    return InputRecord(role, str(path), image.sha256, image.notes), encoder.preprocess(image.image)

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import OutputError
 from vitequiv.geometry.subspaces import grassmann_distance, principal_angles
 from vitequiv.images.save import atomic_write_bytes, save_tensors
 from vitequiv.plots.jacobian import spectrum_png, vector_png
+from vitequiv.results.artifacts import JACOBIAN as ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
-from vitequiv.results.jacobian import JacobianResult
+from vitequiv.results.jacobian import Comparison, JacobianResult
 from vitequiv.runs.context import RunContext
-from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.directory import RunDirectory, clear_temporary
+from vitequiv.runs.inside import make_inside
 
 Found = tuple[InputRecord, JacobianResult]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """How the Jacobian of an image compares with another's.
+
+    Args:
+        record: The other image.
+        singular_values: Its singular values, falling.
+        comparison: See `compare_spaces`.
+    """
+
+    record: InputRecord
+    singular_values: tuple[float, ...]
+    comparison: Comparison
+
+
 def write_jacobian(
-    encoder: Encoder, item: str, found: Found, other: Found | None, drawn: int, context: RunContext, out: RunDirectory
+    encoder: Encoder,
+    item: str,
+    found: Found,
+    other: Compared | None,
+    drawn: int,
+    context: RunContext,
+    out: RunDirectory,
 ) -> Envelope:
     """Write an item's folder: spectrum, vectors as images, tensors, and last the JSON.
 
@@ -26,7 +49,7 @@ def write_jacobian(
         encoder: The encoder.
         item: The item's name.
         found: The image and its Jacobian.
-        other: The image it is compared with and its Jacobian; None for none.
+        other: The image it is compared with and how they compare; None for none.
         drawn: Right singular vectors to draw.
         context: What the items share.
         out: The run's directory.
@@ -42,8 +65,8 @@ def write_jacobian(
     spectra = {record.path: result.singular_values.tolist()}
     comparison = None
     if other:
-        spectra[other[0].path] = other[1].singular_values.tolist()
-        comparison = compare(result, other[1])
+        spectra[other.record.path] = list(other.singular_values)
+        comparison = other.comparison
     rank, tolerance = (result.rank.rank, result.rank.tolerance) if result.rank else (None, None)
     title = f"Jacobian of {encoder.spec}, {result.shape[0]} x {result.shape[1]}"
     spectrum = spectrum_png(spectra, title, rank, tolerance)
@@ -64,29 +87,44 @@ def write_jacobian(
         item,
         result.status,
         result.message,
-        (record, other[0]) if other else (record,),
+        (record, other.record) if other else (record,),
         cost=result.cost,
-        result={**result.to_dict(), "comparison": comparison},
-        artifacts={"spectrum": "spectrum.png", "vectors": "vectors", "tensors": "jacobian.safetensors"},
+        result=result.to_dict(comparison),
+        artifacts=ARTIFACTS,
     )
 
     folder = out.begin(item)
-    atomic_write_bytes(folder / "spectrum.png", spectrum)
-    vectors = folder / "vectors"
+    atomic_write_bytes(folder / ARTIFACTS["spectrum"], spectrum)
+    vectors = folder / ARTIFACTS["vectors"]
     try:
-        vectors.mkdir(exist_ok=True)
+        make_inside(vectors, out.path)
         for stale in vectors.glob("*.png"):
             stale.unlink()
+        clear_temporary(vectors)
     except OSError as error:
         raise OutputError(f"Cannot write to {vectors}: {error.strerror}; choose another --out.") from None
     for number, png in enumerate(images, 1):
         atomic_write_bytes(vectors / f"{number:03}.png", png)
-    save_tensors(folder / "jacobian.safetensors", tensors, metadata)
+    save_tensors(folder / ARTIFACTS["tensors"], tensors, metadata)
     out.finish(envelope)
     return envelope
 
 
-def compare(first: JacobianResult, second: JacobianResult) -> dict[str, Any]:
+def compare(result: JacobianResult, other: Found) -> Compared:
+    """Compare an image's Jacobian with another's.
+
+    Args:
+        result: The image's.
+        other: The other image and its Jacobian, in the same encoder.
+
+    Returns:
+        What is written of the other.
+    """
+    record, second = other
+    return Compared(record, tuple(second.singular_values.tolist()), compare_spaces(result, second))
+
+
+def compare_spaces(first: JacobianResult, second: JacobianResult) -> Comparison:
     """Compare the normal spaces of two images, or of `topk` the spans of the k leading right singular vectors.
 
     Args:
@@ -94,12 +132,8 @@ def compare(first: JacobianResult, second: JacobianResult) -> dict[str, Any]:
         second: Another, of the same encoder.
 
     Returns:
-        Both dimensions, the principal angles in radians, rising, and their norm (the Grassmann distance; where the
-        dimensions differ, over the angles there are).
+        The comparison; where the dimensions differ, over the angles there are.
     """
     angles = principal_angles(first.right, second.right)
-    return {
-        "dimensions": [first.right.shape[1], second.right.shape[1]],
-        "principal_angles": angles.tolist(),
-        "grassmann_distance": grassmann_distance(angles),
-    }
+    dimensions = (first.right.shape[1], second.right.shape[1])
+    return Comparison(dimensions, tuple(angles.tolist()), grassmann_distance(angles))

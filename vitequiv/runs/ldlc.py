@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,18 +14,39 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ImageError
 from vitequiv.geometry.budget import Preflight
 from vitequiv.geometry.ldlc import ldlc
+from vitequiv.geometry.named import NamedDirections
 from vitequiv.images.decode import load_image
 from vitequiv.images.save import atomic_write_bytes, save_tensors
 from vitequiv.matching.api import match
 from vitequiv.plots.ldlc import ldlc_png
+from vitequiv.results.artifacts import LDLC as ARTIFACTS
+from vitequiv.results.artifacts import MATCH as MATCH_ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
-from vitequiv.results.ldlc import Directions, LdlcResult
+from vitequiv.results.ldlc import LdlcResult
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.failures import explain, reason
-from vitequiv.runs.match_artifacts import ARTIFACTS as MATCH_ARTIFACTS
+from vitequiv.runs.engine.task import Elsewhere, Prepared, Task, Work
+from vitequiv.runs.failures import reason
+from vitequiv.runs.resume import digest
 from vitequiv.runs.worklist import Item
+
+
+@dataclass(frozen=True, eq=False)
+class LdlcData:
+    """An image to measure.
+
+    Args:
+        item: The item.
+        pixels: The image, (3, H, W).
+        matched: The match that was saved, (3, H, W), if its direction is wanted.
+        target: The image to match to, (3, H, W), if that is wanted.
+    """
+
+    item: Item
+    pixels: Tensor
+    matched: Tensor | None = None
+    target: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +54,7 @@ class LdlcPlan:
     """How the images of a run are measured; see `vitequiv.geometry.ldlc.ldlc`.
 
     Args:
-        directions: The groups.
+        directions: The groups: names of built-in ones, or plugins'.
         target: For the group `match`: the image to match each one to, or the folder of a saved match.
         count: Random and null directions for |J d|.
         measured: Random and null directions for Eq. 7.
@@ -44,7 +66,7 @@ class LdlcPlan:
         batch_size: Images embedded together.
     """
 
-    directions: tuple[Directions, ...]
+    directions: tuple[str | NamedDirections, ...]
     target: Path | None
     count: int
     measured: int
@@ -56,63 +78,100 @@ class LdlcPlan:
     batch_size: int
 
 
-def run_ldlc(
+def ldlc_task(
     encoder: Encoder,
-    items: Sequence[Item],
     plan: LdlcPlan,
     context: RunContext,
     out: RunDirectory,
     before: Callable[[Preflight], None] | None = None,
     observe: Callable[[int, int], None] | None = None,
-) -> Iterator[Envelope]:
-    """Measure each image and write its folder.
+) -> Task[Item, LdlcData, LdlcResult]:
+    """What is done to each image: its constants are measured and written.
 
     Args:
         encoder: The encoder.
-        items: The images.
         plan: How.
         context: What the items share.
         out: Where to write.
         before: Told what a full Jacobian will take.
         observe: Told of rows of it done and rows in all.
 
-    Yields:
-        An envelope an image, as it ends; one that failed has no folder, only its envelope.
+    Returns:
+        The task, for one item at a time.
     """
-    for item in items:
-        inputs = [InputRecord("image", str(item.path))]
-        try:
-            image = load_image(item.path)
-            inputs[0] = InputRecord("image", str(item.path), image.sha256, image.notes)
-            pixels = encoder.preprocess(image.image)
-            matched = None
-            if plan.target and plan.target.is_dir():
-                inputs.append(InputRecord("match", str(plan.target)))
-                matched = saved_match(encoder, plan.target, pixels, item)
-            elif plan.target:
-                target = load_image(plan.target)
-                inputs.append(InputRecord("target", str(plan.target), target.sha256, target.notes))
-                matched = _match(encoder, pixels, encoder.preprocess(target.image), item, plan.target)
-            result = ldlc(
-                encoder,
-                pixels,
-                directions=plan.directions,
-                match=matched,
-                count=plan.count,
-                measured=plan.measured,
-                along=plan.along,
-                epsilon=plan.epsilon,
-                points=plan.points,
-                sweep=plan.sweep,
-                seed=plan.seed,
-                batch_size=plan.batch_size,
-                before=before,
-                observe=observe,
-            )
-            yield _write(encoder, item, tuple(inputs), result, context, out)
-        except Exception as error:
-            message = explain(error, "The constants of this image could not be measured")
-            yield context.envelope(item.name, Status.FAILED, message, tuple(inputs))
+    saved = plan.target / MATCH_ARTIFACTS["tensors"] if plan.target and plan.target.is_dir() else None
+
+    def inputs(item: Item) -> tuple[InputRecord, ...]:
+        image = InputRecord("image", str(item.path))
+        if saved is not None:
+            return (image, InputRecord("match", str(plan.target), digest(str(saved))))
+        return (image, InputRecord("target", str(plan.target))) if plan.target else (image,)
+
+    def prepare(item: Item) -> Prepared[LdlcData]:
+        image = load_image(item.path)
+        first = InputRecord("image", str(item.path), image.sha256, image.notes)
+        pixels = encoder.preprocess(image.image)
+        if plan.target is None:
+            return Prepared((first,), LdlcData(item, pixels))
+        if saved is not None:
+            matched = saved_match(encoder, plan.target, pixels, item)
+            return Prepared((first, inputs(item)[1]), LdlcData(item, pixels, matched=matched))
+        target = load_image(plan.target)
+        second = InputRecord("target", str(plan.target), target.sha256, target.notes)
+        return Prepared((first, second), LdlcData(item, pixels, target=encoder.preprocess(target.image)))
+
+    work = ldlc_work(encoder, plan, before, observe)
+    return Task(
+        context,
+        inputs,
+        prepare,
+        work.compute,
+        lambda item, prepared, result: _write(encoder, item, prepared.inputs, result, context, out),
+        work.blame,
+        elsewhere=Elsewhere(partial(ldlc_work, plan=plan)),
+    )
+
+
+def ldlc_work(
+    encoder: Encoder,
+    plan: LdlcPlan,
+    before: Callable[[Preflight], None] | None = None,
+    observe: Callable[[int, int], None] | None = None,
+) -> Work[LdlcData, LdlcResult]:
+    """What is done to images that were read.
+
+    Args:
+        encoder: The encoder.
+        plan: How.
+        before: Told what a full Jacobian will take.
+        observe: Told of rows of it done and rows in all.
+
+    Returns:
+        The work.
+    """
+
+    def measure(data: LdlcData) -> LdlcResult:
+        matched = data.matched
+        if data.target is not None and plan.target is not None:
+            matched = _match(encoder, data.pixels, data.target, data.item, plan.target)
+        return ldlc(
+            encoder,
+            data.pixels,
+            directions=plan.directions,
+            match=matched,
+            count=plan.count,
+            measured=plan.measured,
+            along=plan.along,
+            epsilon=plan.epsilon,
+            points=plan.points,
+            sweep=plan.sweep,
+            seed=plan.seed,
+            batch_size=plan.batch_size,
+            before=before,
+            observe=observe,
+        )
+
+    return Work(lambda batch: [measure(data) for data in batch], "The constants of this image could not be measured")
 
 
 def _match(encoder: Encoder, pixels: Tensor, target: Tensor, item: Item, path: Path) -> Tensor:
@@ -185,11 +244,11 @@ def _write(
         inputs,
         cost=result.cost,
         result=result.to_dict(),
-        artifacts={"plot": "ldlc.png", "tensors": "ldlc.safetensors"},
+        artifacts=ARTIFACTS,
     )
 
     folder = out.begin(item.name)
-    atomic_write_bytes(folder / "ldlc.png", png)
-    save_tensors(folder / "ldlc.safetensors", tensors, metadata)
+    atomic_write_bytes(folder / ARTIFACTS["plot"], png)
+    save_tensors(folder / ARTIFACTS["tensors"], tensors, metadata)
     out.finish(envelope)
     return envelope

@@ -16,22 +16,17 @@ from vitequiv.images.jpeg import encode_jpeg
 from vitequiv.images.lattice import to_uint8
 from vitequiv.images.save import atomic_write_bytes, save_png, save_tensors
 from vitequiv.matching.goal import Goal
-from vitequiv.matching.names import LossName
+from vitequiv.matching.names import LossName, SpaceName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
+from vitequiv.matching.space import space_of
 from vitequiv.plots.match import difference_image, trajectory_png
+from vitequiv.results.artifacts import MATCH as ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
-from vitequiv.results.match import MatchResult
+from vitequiv.results.match import Canvas, MatchResult
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-
-ARTIFACTS = {
-    "matched": "matched.png",
-    "jpeg": "matched.jpg",
-    "tensors": "matched.safetensors",
-    "difference": "difference.png",
-    "trajectory": "trajectory.png",
-}
+from vitequiv.runs.verification import verify
 
 
 def write_match(
@@ -59,26 +54,32 @@ def write_match(
         jpeg: Quality of the JPEG to write beside the PNG, and to hold to the goal in its place; None for no JPEG.
 
     Returns:
-        The envelope written, with `saved` filled in, and `jpeg` if there is one. Cost: 2 forwards, not counted: on the
-        start, and on the image reloaded from disk; with a JPEG, one more.
+        The envelope written, with `saved` and `verified` filled in, and `jpeg` if there is one. Cost, not counted: a
+        forward on the start, and for each of the files reloaded from disk one and one more an official processor.
 
     Raises:
         OutputError: If a file cannot be written.
+        ModelError: If an official processor cannot be loaded or fails.
     """
     folder = out.begin(item)
     matched = to_uint8(result.pixels)
-    save_png(folder / ARTIFACTS["matched"], to_canvas(matched, encoder.preprocessing))
+    own = result.space is SpaceName.IMAGE
+    whole = matched if own else to_canvas(matched, encoder.preprocessing)
+    save_png(folder / ARTIFACTS["matched"], whole)
     saved = embed_saved(encoder, folder / ARTIFACTS["matched"])
     coded = None
     if jpeg is not None:
-        atomic_write_bytes(folder / ARTIFACTS["jpeg"], encode_jpeg(to_canvas(matched, encoder.preprocessing), jpeg))
+        atomic_write_bytes(folder / ARTIFACTS["jpeg"], encode_jpeg(whole, jpeg))
         coded = embed_saved(encoder, folder / ARTIFACTS["jpeg"])
+    see = space_of(encoder, result.space, result.start.shape).see
+    pixels, start = (see(x[None])[0] for x in (result.pixels, result.start))
     save_tensors(
         folder / ARTIFACTS["tensors"],
         {
-            "pixels": result.pixels,
-            "start": result.start,
-            "embedding_start": _embed(encoder, result.start),
+            "pixels": pixels,
+            "start": start,
+            **({"picture": result.pixels} if own else {}),
+            "embedding_start": _embed(encoder, start),
             "embedding_saved": saved,
             "embedding_target": result.target,
             **({} if coded is None else {"embedding_jpeg": coded}),
@@ -92,7 +93,9 @@ def write_match(
             folder / ARTIFACTS["trajectory"], trajectory_png(result.trajectory, title, goal.cosine, loss)
         )
 
+    files = {"matched": saved, **({} if coded is None else {"jpeg": coded})}
     result = verified(result, saved, goal, coded)
+    result = verify(encoder, result, {folder / ARTIFACTS[name]: seen for name, seen in files.items()}, goal)
     absent = {name for name, made in (("trajectory", result.trajectory), ("jpeg", jpeg)) if not made}
     envelope = context.envelope(
         item,
@@ -100,10 +103,7 @@ def write_match(
         result.message,
         inputs,
         cost=result.cost,
-        result={
-            **result.to_dict(),
-            "canvas": _canvas(encoder),
-        },
+        result=result.to_dict(Canvas(height=whole.shape[0], width=whole.shape[1])),
         artifacts={name: file for name, file in ARTIFACTS.items() if name not in absent},
     )
     out.finish(envelope)
@@ -123,11 +123,6 @@ def require_canvas(encoder: Encoder) -> None:
         canvas_shape(encoder.preprocessing)
     except ValueError as error:
         raise ModelError(f"The model {encoder.spec} cannot be matched through a file: {error}.") from None
-
-
-def _canvas(encoder: Encoder) -> dict[str, int]:
-    height, width = canvas_shape(encoder.preprocessing)
-    return {"height": height, "width": width}
 
 
 def embed_saved(encoder: Encoder, path: Path) -> Tensor:
@@ -159,7 +154,8 @@ def verified(result: MatchResult, saved: Tensor, goal: Goal, coded: Tensor | Non
         coded: The embedding of the saved JPEG, if there is one; the goal then holds for it and not for the PNG.
 
     Returns:
-        The match with `saved` and `jpeg` in its measures; if it falls short as a JPEG, its message says by how much.
+        The match with `saved` and `jpeg` in its measures; if it did not converge, its message says how close the file
+        came.
     """
     target = result.target[None]
     for name, embedding in {"saved": saved, **({} if coded is None else {"jpeg": coded})}.items():
@@ -173,8 +169,9 @@ def verified(result: MatchResult, saved: Tensor, goal: Goal, coded: Tensor | Non
     judged = saved if coded is None else coded
     lost = goal.on_lattice and not bool(goal.met(judged[None], target))
     if result.status is Status.CONVERGED and lost:
-        message = f"The match was found but did not survive being saved: the reloaded file has cosine {cosine:.4f}."
+        message = f"The match was found but did not survive being saved: the reloaded file has cosine {cosine:.7f}."
         return replace(result, status=Status.FAILED, message=message)
-    if result.status is not Status.CONVERGED and coded is not None:
-        return replace(result, message=f"{result.message} The JPEG came to cosine {cosine:.4f}.")
+    if result.status is not Status.CONVERGED:
+        file = "PNG" if coded is None else "JPEG"
+        return replace(result, message=f"{result.message} The {file} came to cosine {cosine:.7f}.")
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,17 @@ from PIL import Image, ImageOps
 
 from vitequiv.errors import ImageError, UsageError
 from vitequiv.images.decode import load_image
+from vitequiv.images.folders import is_folder
 from vitequiv.images.naming import shown
 from vitequiv.plots.match import difference_image
+from vitequiv.results.reading import artifact, read_json, read_regular
+from vitequiv.results.statistics_record import Rate, read_rates
+from vitequiv.results.versions import LaterSchemaError, require_schema
 from vitequiv.runs.failures import reason
 from vitequiv.runs.saved_matches import JSON_NAME, SavedMatch, read_match
 
+MAX_FIGURE_BYTES = 1 << 26
+"""Largest plot that is inlined; ours have a thousandth of this."""
 Levels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
@@ -95,7 +100,7 @@ class StatisticsView:
 
     message: str
     figure: bytes
-    rates: Mapping[str, Mapping[str, Any]]
+    rates: Mapping[str, Rate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,29 +149,35 @@ def collect(directory: Path) -> Report:
         What there is to show.
 
     Raises:
-        UsageError: If there is no such folder, or nothing in it.
+        UsageError: If there is no such folder, nothing in it, or nothing but results of a later vitequiv.
     """
-    if not directory.is_dir():
+    if not is_folder(directory):
         raise UsageError(f"There is no folder {shown(directory)}: name the --out of an earlier run.")
     models: dict[tuple[str, str, str], ModelView] = {}
     failures: list[tuple[str, str]] = []
+    later: list[tuple[str, str]] = []
     readers = {JSON_NAME: _add_match, "classify.json": _add_classes, "statistics.json": _add_statistics}
     for name, add in readers.items():
         for path in sorted(directory.rglob(name)):
             where = shown(path.parent.relative_to(directory)) if path.parent != directory else "."
             try:
-                record = json.loads(path.read_text(encoding="utf-8"))
+                record = read_json(path)
+                require_schema(record, name.removesuffix(".json"))
                 about = record["model"]
                 key = (str(about["spec"]), str(about["readout"]), str(about["weights_sha256"]))
                 add(models.setdefault(key, ModelView(*key)), path.parent, record)
                 if record["status"] != "converged":
                     failures.append((where, f"{record['status'].replace('_', ' ')}: {record['message']}"))
+            except LaterSchemaError as error:
+                later.append((where, f"{name} cannot be shown: {error}"))
             except ImageError as error:
                 failures.append((where, error.message))
             except Exception as error:  # whatever an edited or older file makes of itself
                 failures.append((where, f"{name} cannot be shown ({type(error).__name__}: {reason(error)})"))
-    failures += _incomplete(directory)
     shown_models = [model for model in models.values() if model.matches or model.classes or model.statistics]
+    if later and not shown_models and not failures:
+        raise UsageError(f"In {shown(directory / later[0][0])}, {later[0][1]}.")
+    failures += [*later, *_incomplete(directory)]
     if not shown_models and not failures:
         raise UsageError(
             f"There is nothing to report in {shown(directory)}: it holds no match.json, classify.json or "
@@ -189,7 +200,10 @@ def _add_match(model: ModelView, folder: Path, record: dict[str, Any]) -> None:
 
     del record
     match = read_match(folder)
-    tensors = load_file(match.artifact("tensors"))
+    stored = match.artifact("tensors")
+    if not stored.is_file():  # a pipe would be waited for
+        raise ImageError(f"There is no file {shown(stored)}: run the match again.")
+    tensors = load_file(stored)
     start, matched = (np.rint(tensors[name].transpose(1, 2, 0) * 255).astype(np.uint8) for name in ("start", "pixels"))
     embeddings = {
         name: np.asarray(tensors[f"embedding_{name}"], dtype=np.float64)
@@ -227,5 +241,7 @@ def _add_classes(model: ModelView, folder: Path, record: dict[str, Any]) -> None
 
 
 def _add_statistics(model: ModelView, folder: Path, record: dict[str, Any]) -> None:
-    figure = (folder / record["artifacts"]["plot"]).read_bytes()
-    model.statistics.append(StatisticsView(str(record["message"]), figure, record["result"]["rates"]))
+    figure = read_regular(artifact(folder, record["artifacts"]["plot"]), MAX_FIGURE_BYTES)
+    if not figure.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise ValueError("its plot is no PNG")
+    model.statistics.append(StatisticsView(str(record["message"]), figure, read_rates(record["result"]["rates"])))

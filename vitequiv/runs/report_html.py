@@ -126,10 +126,15 @@ def _sentence(view: MatchView) -> str:
     record = view.match.record
     cosines = " to ".join(_number(view.number("cosine", key), ".4f") for key in ("initial", "saved"))
     size = _number(view.number("perturbation", "mean_abs_8bit"), ".2f")
-    psnr = _number(view.number("perturbation", "psnr_db"), ".1f")
+    alike = f"PSNR {_number(view.number('perturbation', 'psnr_db'), '.1f')} dB"
+    for name, text in (("ssim", "SSIM"), ("lpips", "LPIPS")):
+        value = view.number("perturbation", name)
+        alike += "" if value is None else f"; {text} {value:.3f}"
+    jpeg = view.number("cosine", "jpeg")
+    cosines += "" if jpeg is None else f" (as JPEG {jpeg:.4f})"
     status = escape(str(record["status"]).replace("_", " "))
     mark = status if status == "converged" else f'<span class="bad">{status}</span>'
-    return f"{mark}; cosine {cosines}; mean change {size} of 255 levels; PSNR {psnr} dB"
+    return f"{mark}; cosine {cosines}; mean change {size} of 255 levels; {alike}"
 
 
 def _picture(image: Levels | None, caption: str) -> str:
@@ -144,22 +149,33 @@ def _picture(image: Levels | None, caption: str) -> str:
     )
 
 
+MEASURES = (
+    ("cosine before", ("cosine", "initial"), ".4f"),
+    ("cosine saved", ("cosine", "saved"), ".4f"),
+    ("cosine JPEG", ("cosine", "jpeg"), ".4f"),
+    ("L2", ("perturbation", "l2"), ".3f"),
+    ("levels", ("perturbation", "mean_abs_8bit"), ".2f"),
+    ("PSNR (dB)", ("perturbation", "psnr_db"), ".1f"),
+    ("SSIM", ("perturbation", "ssim"), ".3f"),
+    ("LPIPS", ("perturbation", "lpips"), ".3f"),
+)
+"""Columns of the table of matches."""
+OPTIONAL = {"cosine JPEG", "SSIM", "LPIPS"}
+"""Those left out where no match has them: without a JPEG, from an older run, without the weights."""
+
+
 def _match_table(matches: Sequence[MatchView]) -> str:
+    measures = [
+        (heading, keys, form)
+        for heading, keys, form in MEASURES
+        if heading not in OPTIONAL or any(view.number(*keys) is not None for view in matches)
+    ]
     rows = []
     for view in matches:
-        numbers = [
-            _number(view.number(*keys), form)
-            for keys, form in (
-                (("cosine", "initial"), ".4f"),
-                (("cosine", "saved"), ".4f"),
-                (("perturbation", "l2"), ".3f"),
-                (("perturbation", "mean_abs_8bit"), ".2f"),
-                (("perturbation", "psnr_db"), ".1f"),
-            )
-        ]
+        numbers = [_number(view.number(*keys), form) for _, keys, form in measures]
         status = str(view.match.record["status"]).replace("_", " ")
         rows.append([_cell(view.match.name), _cell(status), *(_cell(number, "n") for number in numbers)])
-    return _table(("match", "status", "cosine before", "cosine saved", "L2", "levels", "PSNR (dB)"), rows)
+    return _table(("match", "status", *(heading for heading, *_ in measures)), rows)
 
 
 def _class_table(view: ClassView) -> str:
@@ -179,9 +195,9 @@ def _class_table(view: ClassView) -> str:
 def _statistics(view: StatisticsView) -> str:
     rows = []
     for name, rate in view.rates.items():
-        if rate["trials"]:
-            interval = f"{rate['low']:.3f} to {rate['high']:.3f}"
-            count = f"{rate['successes']} of {rate['trials']}"
+        if rate.low is not None and rate.high is not None:
+            interval = f"{rate.low:.3f} to {rate.high:.3f}"
+            count = f"{rate.successes} of {rate.trials}"
             rows.append([_cell(name.replace("_", " ")), _cell(count, "n"), _cell(interval, "n")])
     plot = _plot(view.figure, "Distributions of cosines, sizes of the change, and rates")
     table = _table(("rate", "count", "95 % interval"), rows)

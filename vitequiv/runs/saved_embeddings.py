@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
+from vitequiv.images.folders import is_there
 from vitequiv.images.naming import shown
 from vitequiv.results.envelope import InputRecord
 from vitequiv.runs.failures import reason
@@ -36,6 +37,8 @@ def read_embedding(encoder: Encoder, path: Path, tensor: str | None) -> tuple[Te
     """
     from safetensors import SafetensorError, safe_open
 
+    if is_there(path) and not path.is_file():  # a pipe could be waited for without end
+        raise UsageError(f"{shown(path)} is a folder, device or pipe: --target-embedding takes a safetensors file.")
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -46,10 +49,10 @@ def read_embedding(encoder: Encoder, path: Path, tensor: str | None) -> tuple[Te
             kinds = {name: (tuple(s.get_shape()), str(s.get_dtype())) for name, s in slices.items()}
             chosen = _choose(encoder, path, kinds, tensor)
             embedding: Tensor = file.get_tensor(chosen)
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         why = (isinstance(error, OSError) and error.strerror) or reason(error)
         raise UsageError(
-            f"There is no embedding to read in {shown(path)} ({why}): --target-embedding takes a safetensors "
+            f"There is no embedding to read in {shown(path)} ({why}): name a safetensors "
             "file, such as a matched.safetensors."
         ) from None
     notes = [f"the tensor {shown(chosen)}"]

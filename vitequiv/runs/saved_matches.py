@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vitequiv.errors import ImageError
+from vitequiv.images.folders import is_folder, is_there
 from vitequiv.images.naming import shown
+from vitequiv.results.reading import artifact, read_json
+from vitequiv.results.versions import LaterSchemaError, require_schema
+from vitequiv.runs.failures import reason
 
 JSON_NAME = "match.json"
 
@@ -40,8 +43,21 @@ class SavedMatch:
     record: dict[str, Any]
 
     def artifact(self, name: str) -> Path:
-        """The file of an artifact; its key is that of `match.json`."""
-        return self.folder / str(self.record["artifacts"][name])
+        """Find an artifact.
+
+        Args:
+            name: Its key in `match.json`.
+
+        Returns:
+            The file.
+
+        Raises:
+            ImageError: If `match.json` names none, or one outside of its folder.
+        """
+        try:
+            return artifact(self.folder, self.record["artifacts"][name])
+        except (KeyError, ValueError) as error:
+            raise ImageError(f"{shown(self.folder / JSON_NAME)} cannot be used: {reason(error)}.") from None
 
 
 def match_folders(path: Path) -> list[Path]:
@@ -53,9 +69,11 @@ def match_folders(path: Path) -> list[Path]:
     Returns:
         The path itself if it is the folder of a match, else those of its sub-folders that are, sorted.
     """
-    if (path / JSON_NAME).is_file():
+    if not is_folder(path):
+        return []
+    if is_there(path / JSON_NAME):
         return [path]
-    return sorted(json_file.parent for json_file in path.glob(f"*/{JSON_NAME}")) if path.is_dir() else []
+    return sorted(json_file.parent for json_file in path.glob(f"*/{JSON_NAME}"))
 
 
 def read_match(folder: Path) -> SavedMatch:
@@ -72,16 +90,17 @@ def read_match(folder: Path) -> SavedMatch:
     """
     path = folder / JSON_NAME
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not str(record["schema"]).startswith("vitequiv/match/1"):
-            raise ImageError(f"{shown(path)} has the schema {record['schema']!r}: run the match again.")
+        record = read_json(path)
+        require_schema(record, "match")
         source = next((entry for entry in record["inputs"] if entry["role"] == "source"), None)
         source_path, source_sha256 = (Path(source["path"]), source["sha256"]) if source else (None, None)
         target, target_sha256, target_name = _target(record)
         spec = str(record["model"]["spec"])
-        record["artifacts"]["matched"]
+        artifact(folder, record["artifacts"]["matched"])
     except OSError as error:
         raise ImageError(f"{shown(path)} cannot be read: {error.strerror}.") from None
+    except LaterSchemaError as error:
+        raise ImageError(f"{shown(path)} cannot be read: {error}.") from None
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ImageError(
             f"{shown(path)} is not what vitequiv match writes ({type(error).__name__}): run the match again."

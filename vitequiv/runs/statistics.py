@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,18 +13,21 @@ from torch import Tensor
 from vitequiv.classification.choice import ClassifierChoice
 from vitequiv.classification.cosine import Classifier, unit
 from vitequiv.encoders.base import Encoder
-from vitequiv.matching.loop import Observer
-from vitequiv.results.classify import ClassifierKind
+from vitequiv.matching.progress import Observer
 from vitequiv.results.cost import Cost
 from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.names import ClassifierKind
 from vitequiv.results.statistics import PairRecord, PairStatistics, describe
 from vitequiv.results.status import Status
 from vitequiv.runs.classifiers import build_classifier
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.draw import Candidate
+from vitequiv.runs.engine.loop import run_items
+from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.statistics_artifacts import write_statistics
 from vitequiv.runs.statistics_pairs import Look, StatisticsPlan, look_at, match_batch
+from vitequiv.runs.worklist import ModelItem
 
 
 def run_statistics(
@@ -47,9 +51,64 @@ def run_statistics(
     Returns:
         The envelope; its status is `failed` if a pair could not be measured, which leaves the others standing.
     """
-    began = time.perf_counter()
+    (envelope,) = run_items([ModelItem(item)], statistics_task(encoder, plan, context, out, observe))
+    return envelope
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The pairs of one model.
+
+    Args:
+        looks: What is seen in each image, or why it cannot be used.
+        records: The pairs.
+        matched: Embeddings of the 8-bit results by number of the pair.
+        cost: What it took.
+    """
+
+    looks: Mapping[Candidate, Look | str]
+    records: Sequence[PairRecord]
+    matched: Mapping[int, Tensor]
+    cost: Cost
+
+
+def statistics_task(
+    encoder: Encoder, plan: StatisticsPlan, context: RunContext, out: RunDirectory, observe: Observer | None = None
+) -> Task[ModelItem, StatisticsPlan, Measured]:
+    """What is done with one model: all pairs are matched, and one folder is written.
+
+    Args:
+        encoder: The encoder.
+        plan: The pairs and how to match them; the classifier is made here, for what is wrong with it is wrong with the
+            whole run.
+        context: What goes into the envelope.
+        out: Where to write.
+        observe: Told of the progress of each batch.
+
+    Returns:
+        The task, for one item, the model's.
+    """
     classifier, examples = _classifier(encoder, plan)
     images = list(dict.fromkeys(candidate for pair in plan.pairs for candidate in pair))
+    inputs = (*(InputRecord("image", str(candidate.path)) for candidate in images), *examples)
+    return Task(
+        context,
+        lambda _: inputs,
+        lambda _: Prepared(inputs, plan),
+        lambda batch: [_measure(encoder, classifier, images, plan, observe) for plan in batch],
+        lambda item, _, found: _write(encoder, item.name, plan, classifier, examples, found, context, out),
+        f"The model {encoder.spec} failed",
+    )
+
+
+def _measure(
+    encoder: Encoder,
+    classifier: Classifier | None,
+    images: Sequence[Candidate],
+    plan: StatisticsPlan,
+    observe: Observer | None,
+) -> Measured:
+    began = time.perf_counter()
     looks: dict[Candidate, Look | str] = {}
     for start in range(0, len(images), plan.batch_size):
         looks |= look_at(encoder, classifier, images[start : start + plan.batch_size])
@@ -68,7 +127,21 @@ def run_statistics(
                 max(cost.peak_memory_mb, spent.peak_memory_mb),
             )  # fmt: skip
     cost = Cost(cost.forwards, cost.vjps, 0, time.perf_counter() - began, cost.peak_memory_mb)
-    seen = {candidate: look for candidate, look in looks.items() if isinstance(look, Look)}
+    return Measured(looks, records, matched, cost)
+
+
+def _write(
+    encoder: Encoder,
+    item: str,
+    plan: StatisticsPlan,
+    classifier: Classifier | None,
+    examples: tuple[InputRecord, ...],
+    found: Measured,
+    context: RunContext,
+    out: RunDirectory,
+) -> Envelope:
+    records, matched = found.records, found.matched
+    seen = {candidate: look for candidate, look in found.looks.items() if isinstance(look, Look)}
     inputs = (*(look.record for look in seen.values()), *examples)
     failed = [record for record in records if not record.done]
     met = sum(record.status is Status.CONVERGED for record in records)
@@ -85,14 +158,16 @@ def run_statistics(
         seed=plan.seed,
         different_class=plan.different_class,
         population=len(plan.candidates),
-        images=len(images),
+        images=len(found.looks),
         classifier=classifier.record if classifier else None,
         right=_right(seen, classifier),
         null=describe(null.tolist()),
         pairs=tuple(records),
     )
     status = Status.FAILED if failed else Status.CONVERGED
-    return write_statistics(encoder, item, status, message, inputs, cost, result, null, seen, matched, context, out)
+    return write_statistics(
+        encoder, item, status, message, inputs, found.cost, result, null, seen, matched, context, out
+    )
 
 
 def _classifier(encoder: Encoder, plan: StatisticsPlan) -> tuple[Classifier | None, tuple[InputRecord, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vitequiv.images.save import atomic_write_bytes, save_tensors
+from vitequiv.results.artifacts import STATISTICS as ARTIFACTS
 from vitequiv.results.cost import Cost
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.statistics import PairStatistics
@@ -61,8 +62,8 @@ def write_statistics(
     from vitequiv.plots.statistics import statistics_png
 
     folder = out.begin(item)
-    atomic_write_bytes(folder / "statistics.png", statistics_png(result, null.tolist(), encoder.spec))
-    atomic_write_bytes(folder / "pairs.csv", pairs_csv(result))
+    atomic_write_bytes(folder / ARTIFACTS["plot"], statistics_png(result, null.tolist(), encoder.spec))
+    atomic_write_bytes(folder / ARTIFACTS["pairs"], pairs_csv(result))
     place = {str(candidate.path): i for i, candidate in enumerate(seen)}
     ends = [[place[result.pairs[i].source], place[result.pairs[i].target]] for i in matched]
     tensors = {
@@ -73,7 +74,7 @@ def write_statistics(
         "null": null.float(),
     }
     save_tensors(
-        folder / "statistics.safetensors", tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256}
+        folder / ARTIFACTS["tensors"], tensors, {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256}
     )
     envelope = context.envelope(
         item,
@@ -82,7 +83,7 @@ def write_statistics(
         inputs,
         cost=cost,
         result=result.to_dict(),
-        artifacts={"plot": "statistics.png", "pairs": "pairs.csv", "tensors": "statistics.safetensors"},
+        artifacts=ARTIFACTS,
     )
     out.finish(envelope)
     return envelope

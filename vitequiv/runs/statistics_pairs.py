@@ -17,8 +17,8 @@ from vitequiv.images.decode import load_image
 from vitequiv.images.lattice import quantise
 from vitequiv.matching.api import match
 from vitequiv.matching.goal import Goal
-from vitequiv.matching.loop import Observer
 from vitequiv.matching.objective import cosine_similarity
+from vitequiv.matching.progress import Observer
 from vitequiv.matching.solver import Solver
 from vitequiv.results.classify import Guess
 from vitequiv.results.cost import Cost

@@ -22,6 +22,11 @@ class TextTarget:
         """What it is called in the names of items."""
         return self.text
 
+    @property
+    def subject(self) -> str:
+        """What its record names as the path."""
+        return self.text
+
 
 @dataclass(frozen=True)
 class EmbeddingTarget:
@@ -40,6 +45,11 @@ class EmbeddingTarget:
         """What it is called in the names of items."""
         return "_".join(filter(None, (self.path.stem, self.tensor)))
 
+    @property
+    def subject(self) -> str:
+        """What its record names as the path."""
+        return str(self.path)
+
 
 @dataclass(frozen=True)
 class MeanTarget:
@@ -54,6 +64,23 @@ class MeanTarget:
 
 
 TargetChoice = TextTarget | EmbeddingTarget | MeanTarget
+
+
+def parse_embedding(text: str) -> EmbeddingTarget | None:
+    """Read the name of an embedding.
+
+    Args:
+        text: `FILE` or `FILE#TENSOR`; a file whose own name has a `#` is found as well.
+
+    Returns:
+        The target; None if the text is neither.
+    """
+    path, mark, tensor = text.rpartition("#")
+    if not mark or Path(text).is_file():
+        path, tensor = text, ""
+    if not path or (mark and not tensor and path != text):
+        return None
+    return EmbeddingTarget(Path(path), tensor or None)
 
 
 def choose_target(
@@ -80,12 +107,10 @@ def choose_target(
             raise UsageError("--target-text is empty: is a variable of your script not set?")
         return TextTarget(text)
     if embedding is not None:
-        path, mark, tensor = embedding.rpartition("#")
-        if not mark or Path(embedding).is_file():
-            path, tensor = embedding, ""
-        if not path or (mark and not tensor and path != embedding):
+        parsed = parse_embedding(embedding)
+        if parsed is None:
             raise UsageError(f"--target-embedding must be FILE or FILE#TENSOR, got {embedding!r}.")
-        return EmbeddingTarget(Path(path), tensor or None)
+        return parsed
     if mean:
         return MeanTarget(tuple(image for name in mean for image in expand(name, stdin)[0]))
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,15 +23,17 @@ TEXT_NOTE = "a text, not a file; the digest is of its UTF-8"
 
 @dataclass(frozen=True, eq=False)
 class GivenTarget:
-    """One embedding for every item of a run.
+    """One embedding to match.
 
     Args:
         embedding: (n,).
         inputs: What it was made of, each with the role `target`.
+        digest: SHA-256 of the pixels at the input size; None for what is no single image.
     """
 
     embedding: Tensor
     inputs: tuple[InputRecord, ...]
+    digest: str | None = None
 
     @property
     def key(self) -> str:
@@ -55,12 +58,28 @@ def make_target(encoder: Encoder, choice: TargetChoice, batch_size: int) -> Give
         ImageError: If an image to be averaged cannot be used.
     """
     if isinstance(choice, TextTarget):
-        target = _of_text(encoder, choice)
+        (target,) = targets_of_texts(encoder, [choice])
     elif isinstance(choice, EmbeddingTarget):
         embedding, record = read_embedding(encoder, choice.path, choice.tensor)
         target = GivenTarget(embedding, (record,))
     else:
         target = _of_mean(encoder, choice, batch_size)
+    return require_direction(encoder, target)
+
+
+def require_direction(encoder: Encoder, target: GivenTarget) -> GivenTarget:
+    """Make sure that there is an embedding to come near to.
+
+    Args:
+        encoder: The encoder, for the message.
+        target: The target.
+
+    Returns:
+        The target.
+
+    Raises:
+        UsageError: If its embedding is zero or not finite.
+    """
     if not bool(target.embedding.isfinite().all()) or not bool(target.embedding.any()):
         raise UsageError(
             f"The target's embedding in {encoder.spec} is zero, NaN or infinite, so no image can be matched to it: "
@@ -69,11 +88,30 @@ def make_target(encoder: Encoder, choice: TargetChoice, batch_size: int) -> Give
     return target
 
 
-def _of_text(encoder: Encoder, choice: TextTarget) -> GivenTarget:
-    require_text_tower(encoder, "be given a target by --target-text", "name an image, or --target-embedding FILE")
-    sha256 = hashlib.sha256(choice.text.encode("utf-8", "surrogateescape")).hexdigest()
-    record = InputRecord("target", choice.text, sha256, (TEXT_NOTE,))
-    return GivenTarget(encoder.embed_text([choice.text])[0], (record,))
+def text_digest(text: str) -> str:
+    """The SHA-256 of a text's UTF-8, which stands for that of a file."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def targets_of_texts(encoder: Encoder, texts: Sequence[TextTarget]) -> list[GivenTarget]:
+    """Make the embeddings of several texts as one batch.
+
+    Args:
+        encoder: The encoder.
+        texts: The texts.
+
+    Returns:
+        A target a text. Cost, not counted: a forward of the text tower a text.
+
+    Raises:
+        UsageError: If the encoder cannot read text, or one of these.
+    """
+    require_text_tower(encoder, "be given a text as a target", "name an image or an embedding")
+    targets = []
+    for text, embedding in zip(texts, encoder.embed_text([text.text for text in texts]), strict=True):
+        record = InputRecord("target", text.text, text_digest(text.text), (TEXT_NOTE,))
+        targets.append(require_direction(encoder, GivenTarget(embedding, (record,))))
+    return targets
 
 
 def _of_mean(encoder: Encoder, choice: MeanTarget, batch_size: int) -> GivenTarget:

@@ -13,7 +13,7 @@ from tests.benchmarks.match import THRESHOLDS
 from tests.benchmarks.peers.recorder import Recorder
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import minimise
-from vitequiv.matching.names import SolverName
+from vitequiv.matching.names import DEFAULT_SOLVER, SolverName
 from vitequiv.matching.solvers import SOLVERS, AnySolver, make_solver
 
 Attack = Callable[[Recorder], None]
@@ -26,10 +26,17 @@ OTHER_STEP_FACTORS = (0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class Setting:
-    """An attack as it is set."""
+    """An attack as it is set.
+
+    Args:
+        name: What is set.
+        attack: The attack.
+        default: Whether it is what `vitequiv match` does by itself; then it is run on all pairs, best or not.
+    """
 
     name: str
     attack: Attack
+    default: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,13 @@ def _solver_method(name: SolverName) -> Method:
     default = SOLVERS[name]
     size = {f.name: getattr(default, f.name) for f in dataclasses.fields(default)}.get("step_size")
     if not isinstance(size, float):
-        return Method(name, (Setting("default", vitequiv_attack(default)),))
+        return Method(name, (Setting("no step size", vitequiv_attack(default), name == DEFAULT_SOLVER),))
     sizes = [size * factor for factor in STEP_FACTORS.get(name, OTHER_STEP_FACTORS)]
-    return Method(name, tuple(Setting(f"step_size {s:.3g}", vitequiv_attack(make_solver(name, s))) for s in sizes))
+    settings = (
+        Setting(f"step_size {s:.3g}", vitequiv_attack(make_solver(name, s)), s == size and name == DEFAULT_SOLVER)
+        for s in sizes
+    )
+    return Method(name, tuple(settings))
 
 
 class Module(torch.nn.Module):

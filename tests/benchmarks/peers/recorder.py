@@ -8,8 +8,11 @@ is neither counted nor timed.
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,6 +51,12 @@ class Outcome:
     @property
     def passes(self) -> int:
         return self.forwards + self.backwards
+
+
+def outcome_from_json(run: Mapping[str, Any]) -> Outcome:
+    """Read back what `dataclasses.asdict` and `json` made of an outcome, other keys beside it."""
+    fields = {f.name: run[f.name] for f in dataclasses.fields(Outcome)}
+    return Outcome(**fields | {"reached": {float(cosine): Reached(**at) for cosine, at in run["reached"].items()}})
 
 
 class Recorder:

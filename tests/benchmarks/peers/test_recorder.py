@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.benchmarks.peers.recorder import Enough, Outcome, Reached, Recorder
+from tests.benchmarks.peers.recorder import Enough, Outcome, Reached, Recorder, outcome_from_json
 from tests.benchmarks.peers.table import Row
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import minimise
@@ -84,6 +86,12 @@ def test_a_forward_over_budget_is_not_made() -> None:
     with pytest.raises(Enough, match="passes spent"):
         counted(torch.cat([counted.source] * 2))
     assert counted.outcome.passes == 1
+
+
+def test_an_outcome_survives_json() -> None:
+    outcome = Outcome({0.9: Reached(3, 0.5, 1.25)}, 0.95, 2, 1, 0.75, "passes spent", None)
+    text = json.dumps({"method": "m", "passes": 3} | dataclasses.asdict(outcome))
+    assert outcome_from_json(json.loads(text)) == outcome
 
 
 def test_a_lost_pair_is_infinite_in_passes_and_absent_from_the_ratio() -> None:

@@ -29,8 +29,6 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings(
                 "ignore", category=DeprecationWarning, module=r"(timm|open_clip|transformers|torch)\."
             )
-            # torch.load's remark on pickle protocols; what it cannot read it refuses.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
             yield
     finally:
         root.removeHandler(null)
@@ -78,6 +76,8 @@ def loading(subject: str) -> Iterator[None]:
             yield
     except VitequivError:
         raise
+    except SystemExit as error:  # a plugin's; the process is not its to end
+        raise ModelError(f"{subject} cannot be loaded: its code called sys.exit({error.code!r}).") from error
     except Exception as error:
         raise ModelError(f"{subject} cannot be loaded: {reason(error)}") from error
 

@@ -20,7 +20,8 @@ class Wanted:
     """The files of a hub repository that make a checkpoint.
 
     Args:
-        weights: Alternatives, best first; each is the shell patterns of one format's files.
+        weights: Alternatives, best first; each is the shell patterns of files that belong together. Safetensors only:
+            what is not asked for is not fetched.
         others: Shell patterns of configuration files.
     """
 
@@ -57,15 +58,18 @@ def fetch(repo: str, spec: str, wanted: Wanted) -> Path:
         A local directory.
 
     Raises:
-        ModelError: If `repo` is no hub name, or the repository cannot be had.
+        ModelError: If `repo` is no hub name, or the repository cannot be had or has no such weights.
     """
     if not _HUB_NAME.fullmatch(repo):
         raise ModelError(f"{repo!r} is neither a directory nor a hub name OWNER/NAME: check {spec}.")
     for patterns in wanted.weights:
         directory = snapshot(repo, (*wanted.others, *patterns), spec)
         if any(next(directory.glob(pattern), None) for pattern in patterns):
-            break
-    return directory
+            return directory
+    raise ModelError(
+        f"The hub repository {repo} of {spec} has no {wanted.weights[0][0]}, and pickles are never fetched: "
+        "name another, or a directory whose weights were converted as docs/how-to/own-checkpoint.md shows."
+    )
 
 
 def local_directory(checkpoint: str, spec: str) -> Path | None:
@@ -107,7 +111,7 @@ def read_json(path: Path, spec: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"The file {path} of {spec} cannot be read ({error}): fetch the checkpoint again.") from None
     if not isinstance(content, dict):
         raise ModelError(f"The file {path} of {spec} is not a JSON object: fetch the checkpoint again.")

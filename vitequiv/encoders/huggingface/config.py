@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vitequiv.encoders.checkpoints.files import INDEX
 from vitequiv.encoders.checkpoints.quiet import loading
 from vitequiv.encoders.checkpoints.source import Wanted, read_json
 from vitequiv.errors import ModelError
 
 HUB_FILES = Wanted(
     weights=(
-        ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json"),
-        ("pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"),
+        ("model.safetensors",),
+        (INDEX, "model-*.safetensors"),
     ),
     others=("config.json", "preprocessor_config.json", "processor_config.json"),
 )
 
-WEIGHT_FILES = ("model*.safetensors", "pytorch_model*.bin")
+WEIGHT_FILES = ("model.safetensors", INDEX, "pytorch_model*.bin")
+"""In the order in which transformers looks for them; the last is refused by name."""
 
 FAMILY_OF_TYPE = {"beit": "beit", "swin": "swin", "deit": "deit", "vit_mae": "vitmae", "vit_msn": "vitmsn"}
 """Our name of each transformers model type that has a family of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,9 @@ from vitequiv.encoders.huggingface.config import (
 )
 from vitequiv.encoders.huggingface.layout import inspect_output
 from vitequiv.encoders.huggingface.model import load_architecture
-from vitequiv.encoders.huggingface.processor import has_processor, read_processor
+from vitequiv.encoders.huggingface.processor import has_processor, official_processors, read_processor
 from vitequiv.encoders.huggingface.recipe import Architecture, Recipe
+from vitequiv.encoders.official import no_processors
 from vitequiv.errors import ModelError, UsageError
 from vitequiv.images.preprocessing import Preprocessing
 
@@ -73,6 +74,8 @@ def build_tower(recipe: Recipe, directory: Path, config: Any, readout: Readout, 
 
     check_weights(directory, spec, WEIGHT_FILES)
     preprocessing = _preprocessing(recipe, directory, config, spec)
+    # Made once, when asked for: most verbs have no use for them.
+    processors = cache(partial(official_processors, directory, spec)) if has_processor(directory) else no_processors
     for name, value in (recipe.configure or {}).items():
         setattr(config, name, value)
 
@@ -80,7 +83,7 @@ def build_tower(recipe: Recipe, directory: Path, config: Any, readout: Readout, 
     if architecture.two_tower:
         if readout not in {Readout.AUTO, Readout.PROJECTION}:
             raise UsageError(f"The model {spec} has no readout {readout}: choose from {Readout.PROJECTION}.")
-        return VisionTower(ImageFeatures(model), preprocessing, readout=Readout.PROJECTION)
+        return VisionTower(ImageFeatures(model), preprocessing, readout=Readout.PROJECTION, processors=processors)
     encoder = _encoder(architecture, model)
     prefix = recipe.prefix_tokens
     if prefix is None:
@@ -91,7 +94,8 @@ def build_tower(recipe: Recipe, directory: Path, config: Any, readout: Readout, 
     norm = getattr(model, architecture.norm) if architecture.norm else None
     inputs = partial(recipe.inputs, config) if recipe.inputs else None
     head = _head(model, config) if architecture.classifier else None
-    return VisionTower(HuggingFaceTower(encoder, readout, prefix, norm, inputs), preprocessing, head, readout=readout)
+    tower = HuggingFaceTower(encoder, readout, prefix, norm, inputs)
+    return VisionTower(tower, preprocessing, head, readout=readout, processors=processors)
 
 
 def _encoder(architecture: Architecture, model: nn.Module) -> nn.Module:

@@ -44,6 +44,7 @@ def load_architecture(
             directory,
             config=config,
             local_files_only=True,
+            use_safetensors=True,
             output_loading_info=True,
             dtype=torch.float32,  # the default is the dtype of the file
             **attention,

@@ -10,12 +10,14 @@ import numpy as np
 
 from vitequiv.encoders.checkpoints.quiet import loading
 from vitequiv.encoders.checkpoints.verify import verify_preprocessing
+from vitequiv.encoders.official import OfficialProcessor
 from vitequiv.errors import ModelError
 from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
+    from torch import Tensor
 
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
@@ -57,6 +59,47 @@ def read_processor(directory: Path, spec: str) -> Preprocessing:
 
     verify_preprocessing(preprocessing, official, name, spec)
     return preprocessing
+
+
+def official_processors(directory: Path, spec: str) -> tuple[OfficialProcessor, ...]:
+    """Load the processors that users get: the default one, and the one on the Pillow backend.
+
+    Args:
+        directory: The checkpoint's directory.
+        spec: The encoder spec, for messages.
+
+    Returns:
+        One or two, the default first: where torchvision is installed it is the torchvision backend, which resizes by
+        its own rounding (see `docs/explanation/preprocessing.md`). A default that cannot be used is left out.
+
+    Raises:
+        ModelError: If the one on Pillow cannot be loaded.
+    """
+    from PIL import Image
+    from transformers import AutoImageProcessor
+
+    def make(**options: Any) -> OfficialProcessor:
+        with loading(f"The image processor of {spec}"):
+            processor = AutoImageProcessor.from_pretrained(
+                directory, local_files_only=True, trust_remote_code=False, **options
+            )
+        name = type(processor).__name__
+        on_pillow = name.endswith("Pil")
+
+        def process(image: Image.Image) -> Tensor:
+            with loading(f"An image in the processor {name} of {spec}"):
+                pixels: Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
+            return pixels
+
+        return OfficialProcessor(name, "transformers", "pil" if on_pillow else "torchvision", process, on_pillow)
+
+    pillow = make(backend="pil")
+    try:
+        default = make()
+        default.process(Image.new("RGB", (32, 32)))
+    except ModelError:  # nobody can use it, so nothing has to hold through it
+        return (pillow,)
+    return (pillow,) if default.name == pillow.name else (default, pillow)
 
 
 def _describe(processor: Any, spec: str) -> Preprocessing:

@@ -14,6 +14,7 @@ from vitequiv.encoders.checkpoints.quiet import loading
 from vitequiv.encoders.checkpoints.source import Wanted, fetch, local_directory, read_json
 from vitequiv.encoders.checkpoints.verify import verify_preprocessing
 from vitequiv.encoders.families import Readout
+from vitequiv.encoders.official import OfficialProcessor
 from vitequiv.encoders.open_clip_models.names import WANTED, WEIGHT_FILES, parse_name, weight_file
 from vitequiv.errors import ModelError
 from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding
@@ -67,15 +68,17 @@ def load_open_clip(checkpoint: str, readout: Readout) -> VisionTower:
                 weights_only=True,
                 force_preprocess_cfg=open_clip.get_pretrained_cfg(name, tag),  # a file alone gets OpenAI's
             )
+    preprocessing, official = _preprocessing(model, spec)
     return VisionTower(
         module=VisualTower(model),
-        preprocessing=_preprocessing(model, spec),
+        preprocessing=preprocessing,
         text=TextTower(
             Method(model, "encode_text", normalize=False),
             _tokenizer(name, spec),
             float(model.logit_scale.detach().exp()),
         ),
         readout=readout,
+        processors=lambda: (official,),
     )
 
 
@@ -101,7 +104,7 @@ def _check_directory(directory: Path, spec: str) -> None:
     check_weights(directory, spec, WEIGHT_FILES)
 
 
-def _preprocessing(model: Any, spec: str) -> Preprocessing:
+def _preprocessing(model: Any, spec: str) -> tuple[Preprocessing, OfficialProcessor]:
     # As open_clip does it: to another shape than a square, a shortest-edge resize is bicubic whatever the setting says.
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
@@ -122,7 +125,7 @@ def _preprocessing(model: Any, spec: str) -> Preprocessing:
         return pixels
 
     verify_preprocessing(preprocessing, official, "open_clip.image_transform_v2", spec)
-    return preprocessing
+    return preprocessing, OfficialProcessor("image_transform_v2", "open_clip", "pil", transform, exact=True)
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -9,14 +9,20 @@ from vitequiv.encoders.checkpoints.source import Wanted, fetch
 from vitequiv.errors import ModelError
 
 SAFE_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
-TORCH_NAMES = ("open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth", "pytorch_model.bin")
 """Names open_clip's repositories give their weights, best first."""
 
-WEIGHT_FILES = (*SAFE_NAMES[:2], *TORCH_NAMES[:2], SAFE_NAMES[2], TORCH_NAMES[2], "*.safetensors", "*.bin", "*.pth")
-"""In the order in which open_clip looks for them in a directory."""
+PICKLES = (
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+)
+WEIGHT_FILES = (*SAFE_NAMES[:2], *PICKLES[:2], SAFE_NAMES[2], *PICKLES[2:], "*.safetensors", "*.bin", "*.pth")
+"""In the order in which open_clip looks for them in a directory; a pickle is refused where it would take one."""
 
 WANTED = Wanted(
-    weights=(SAFE_NAMES[:1], SAFE_NAMES[1:], TORCH_NAMES),
+    weights=(SAFE_NAMES[:1], SAFE_NAMES[1:]),
     others=("open_clip_config.json", "tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "*.model"),
 )
 
@@ -94,11 +100,6 @@ def weight_file(architecture: str, tag: str, spec: str) -> Path:
     repo, _, filename = where.rpartition("/")
     if not repo:
         raise ModelError(f"open_clip does not say where on the hub the weights of {spec} are: use clip:local-dir:DIR.")
-    safe = (str(Path(filename).with_suffix(".safetensors")),) if filename else SAFE_NAMES[:2]
-    torch_names = (filename,) if filename else TORCH_NAMES[:1]
-    directory: Path = fetch(repo, spec, Wanted(weights=(safe, torch_names)))
-    candidates: list[str] = [*safe, *torch_names]
-    for name in candidates:
-        if (directory / name).is_file():
-            return directory / name
-    raise ModelError(f"The hub repository {repo} of {spec} has none of {', '.join(candidates)}.")
+    candidates = (str(Path(filename).with_suffix(".safetensors")),) if filename else SAFE_NAMES[:2]
+    directory: Path = fetch(repo, spec, Wanted(weights=(candidates,)))
+    return next(directory / name for name in candidates if (directory / name).is_file())

@@ -6,16 +6,15 @@ import difflib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 
 import numpy as np
 
 from vitequiv.encoders.checkpoints.files import check_weight_file, check_weights
-from vitequiv.encoders.checkpoints.hub import unreachable
 from vitequiv.encoders.checkpoints.quiet import loading, quiet
 from vitequiv.encoders.checkpoints.source import Wanted, fetch, local_directory, read_json
 from vitequiv.encoders.checkpoints.verify import verify_preprocessing
 from vitequiv.encoders.families import Readout
+from vitequiv.encoders.official import OfficialProcessor
 from vitequiv.errors import ModelError, UsageError
 from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding
 
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "*model.pth", "*.safetensors", "*.pth", "*.bin")
-WANTED = Wanted(weights=(("model.safetensors",), ("pytorch_model.bin",)), others=("config.json",))
+"""In the order in which timm looks for them; a pickle is refused where it would take one."""
+WANTED = Wanted(weights=(("model.safetensors",),), others=("config.json",))
 
 
 def load_timm(checkpoint: str, readout: Readout) -> VisionTower:
@@ -54,7 +54,8 @@ def load_timm(checkpoint: str, readout: Readout) -> VisionTower:
     has_class_token = getattr(model, "num_prefix_tokens", 0) > 0 and getattr(model, "cls_token", None) is not None
     if readout is Readout.CLS and not has_class_token:
         raise UsageError(f"The model {spec} has no class token: choose --readout pooler or mean.")
-    return VisionTower(TimmTower(model, readout), _preprocessing(model, spec), _head(model))
+    preprocessing, official = _preprocessing(model, spec)
+    return VisionTower(TimmTower(model, readout), preprocessing, _head(model), processors=lambda: (official,))
 
 
 def _directory(checkpoint: str, spec: str) -> Path | None:
@@ -99,31 +100,22 @@ def _from_name(name: str, spec: str) -> Any:
         known = f"it has {', '.join(tags)}" if tags else "timm has none for this architecture"
         raise ModelError(f"There are no weights {tag or 'at all'} for {architecture} in {spec}: {known}.")
     cfg = timm.get_pretrained_cfg(name)
-    overlay = {}
-    if cfg.hf_hub_id:
-        file = _weight_file(cfg, spec)
-        check_weight_file(file, spec)
-        overlay = {
-            "file": str(file),
-            "custom_load": cfg.custom_load == "hf",
-        }  # the hub's copies are in timm's own format
-    try:
-        with loading(f"The checkpoint of {spec}"):
-            return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
-    except ModelError as error:
-        if isinstance(error.__cause__, URLError):
-            raise ModelError(unreachable(spec, error.__cause__)) from error
-        raise
+    if not cfg.hf_hub_id:
+        raise ModelError(
+            f"timm has the weights of {spec} only as a pickle on a web server, which is never fetched: "
+            "name a directory."
+        )
+    file = _weight_file(cfg, spec)
+    check_weight_file(file, spec)
+    # The hub's copies are in timm's own format.
+    overlay = {"file": str(file), "custom_load": cfg.custom_load == "hf"}
+    with loading(f"The checkpoint of {spec}"):
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
 
 
 def _weight_file(cfg: Any, spec: str) -> Path:
-    wanted = WANTED if not cfg.hf_hub_filename else Wanted(weights=((cfg.hf_hub_filename,),))
-    directory = fetch(cfg.hf_hub_id, spec, wanted)
-    for patterns in wanted.weights:
-        for file in (directory / pattern for pattern in patterns):
-            if file.is_file():
-                return file
-    raise ModelError(f"The hub repository {cfg.hf_hub_id} of {spec} has no weights of timm's: name a directory.")
+    name = str(Path(cfg.hf_hub_filename or "model.safetensors").with_suffix(".safetensors"))
+    return fetch(cfg.hf_hub_id, spec, Wanted(weights=((name,),))) / name
 
 
 def _unknown(name: str, spec: str) -> ModelError:
@@ -134,7 +126,7 @@ def _unknown(name: str, spec: str) -> ModelError:
     return ModelError(f"timm has no model {name!r} ({spec}): {hint}")
 
 
-def _preprocessing(model: Any, spec: str) -> Preprocessing:
+def _preprocessing(model: Any, spec: str) -> tuple[Preprocessing, OfficialProcessor]:
     from timm.data import create_transform, resolve_model_data_config
 
     with loading(f"The data configuration of {spec}"):
@@ -160,7 +152,7 @@ def _preprocessing(model: Any, spec: str) -> Preprocessing:
         return pixels
 
     verify_preprocessing(preprocessing, official, "timm.data.create_transform", spec)
-    return preprocessing
+    return preprocessing, OfficialProcessor("create_transform", "timm", "pil", transform, exact=True)
 
 
 def _head(model: Any) -> ClassificationHead | None:

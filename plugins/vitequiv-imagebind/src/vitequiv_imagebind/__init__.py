@@ -1,0 +1,1 @@
+"""ImageBind as an encoder of vitequiv."""

@@ -1,0 +1,1 @@
+"""A template for plugins of vitequiv that add no encoder: a solver, a group of directions, and a path."""

@@ -1,0 +1,1 @@
+"""A template for plugins of vitequiv: the perceptual hash pHash as an encoder."""

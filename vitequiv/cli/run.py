@@ -1,0 +1,278 @@
+"""What the verbs have in common from the work list to the exit code."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from vitequiv.cli import options
+from vitequiv.cli.console import print_error, print_note
+from vitequiv.cli.each_model import for_each_model, model_items
+from vitequiv.cli.engine import Place, placed
+from vitequiv.cli.formats import Format
+from vitequiv.cli.progress import items_progress
+from vitequiv.cli.render import Column, Renderer
+from vitequiv.errors import ExitCode, UsageError
+from vitequiv.results.envelope import Envelope, jsonable
+from vitequiv.results.settings import Setting
+from vitequiv.runs.cluster.choice import Wish
+from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.interrupt import Interrupted, check, shielded
+from vitequiv.runs.worklist import ModelItem, WorkList
+
+if TYPE_CHECKING:
+    from vitequiv.encoders.base import Encoder
+    from vitequiv.runs.context import RunContext
+    from vitequiv.runs.engine.task import Named, Task
+    from vitequiv.runs.store import Existing, RunStore
+
+PATIENCE = 1.0
+"""Seconds without a name on standard input after which a batch starts with those that there are."""
+
+Observe = TypeVar("Observe")
+Progress = Callable[[int | None, bool], AbstractContextManager[Observe | None]]
+"""From the number of items, None if unknown, and whether to be quiet, to what a task tells its progress."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that every verb with a run directory has.
+
+    Args:
+        verb: The verb.
+        out: Where to write.
+        output_format: What to print.
+        quiet: No progress and no notes.
+        overwrite: Replace results that are there.
+        resume: Keep results that are there and would come out again.
+        model: The model's setting.
+        device: Where to compute.
+        ray: What is wished of Ray; None to compute in this process.
+    """
+
+    verb: str
+    out: Path
+    output_format: Format
+    quiet: bool
+    overwrite: bool
+    resume: bool
+    model: Setting
+    device: str = "auto"
+    ray: Wish | None = None
+
+    def __post_init__(self) -> None:
+        if self.overwrite and self.resume:
+            raise UsageError("--overwrite replaces results and --resume keeps them: give one of them.")
+
+    @property
+    def existing(self) -> Existing:
+        """What to do with results that are there."""
+        from vitequiv.runs.store import Existing
+
+        return Existing.OVERWRITE if self.overwrite else Existing.RESUME if self.resume else Existing.REFUSE
+
+    def say(self, message: str) -> None:
+        """Print a note, unless notes are not wanted."""
+        if not self.quiet:
+            print_note(message)
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A run whose model is loaded.
+
+    Args:
+        context: What its items share.
+        encoder: The model.
+        task: From what a task tells its progress to the task.
+        batch_size: Items computed together; None to choose.
+    """
+
+    context: RunContext
+    encoder: Encoder
+    task: Callable[[Any], Task[Any, Any, Any]]
+    batch_size: int | None = 1
+
+
+@contextmanager
+def opened(asked: Asked, names: Callable[[], Iterator[str]] | None) -> Iterator[RunDirectory]:
+    """Lock and make the run directory, and say how to resume if the run is interrupted.
+
+    Args:
+        asked: The options.
+        names: The items' names, if they are known before the run.
+
+    Yields:
+        The directory.
+
+    Raises:
+        UsageError: If it is in use, cannot be written to, or holds results and nobody said what to do with them.
+        Exit: With the code of an interrupt.
+    """
+    from vitequiv.runs.lock import hold
+
+    with hold(asked.out):
+        directory = RunDirectory(asked.out, asked.verb)
+        directory.prepare(names() if names else (), asked.overwrite, asked.resume)
+        options.note_default_model(asked.model, asked.quiet)
+        try:
+            with shielded():  # an exception in the midst of this import can abort the process, for it runs through C++
+                import torch  # noqa: F401
+            check()
+            with _notes_of_the_library(asked.say):
+                yield directory
+        except Interrupted:
+            print_error(f"Interrupted: all items that ended are in {asked.out}; go on with: {_again()}")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+@contextmanager
+def _notes_of_the_library(say: Callable[[str], None]) -> Iterator[None]:
+    """Say what the library logs as the notes of the run are said."""
+    logger, handler = logging.getLogger("vitequiv"), _Notes(say)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Notes(logging.Handler):
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(record.getMessage())
+
+
+def _again() -> str:
+    arguments = [argument for argument in sys.argv[1:] if argument not in {"--overwrite", "--resume"}]
+    return shlex.join(["vitequiv", *arguments, "--resume"])
+
+
+def run_verb(
+    asked: Asked,
+    work: WorkList[Named],
+    begin: Callable[[RunDirectory, Place], Begun],
+    columns: Sequence[Column],
+    progress: Progress[Any],
+    after: Callable[[Envelope], None] = lambda _: None,
+) -> None:
+    """Do all items of a work list, show them, and leave with the exit code that fits.
+
+    Args:
+        asked: The options.
+        work: The items.
+        begin: Loads the model; called once the directory is ready, and where to compute.
+        columns: Of the table.
+        progress: Shows the progress.
+        after: Told each envelope after it was shown; its result is of plain JSON types.
+
+    Raises:
+        Exit: If an item failed or did not converge.
+    """
+    names = None if work.live else lambda: (item.name for item in work.read())
+    with opened(asked, names) as directory, placed(asked.ray, asked.device) as place:
+        begun = begin(directory, place)
+        renderer = Renderer(asked.output_format, columns)
+        total = None if work.live else sum(1 for _ in work.read())
+        afar = place.elsewhere is not None  # where only the items that end are seen
+        with (items_progress if afar else progress)(total, asked.quiet) as observe, ExitStack() as stack:
+            from vitequiv.runs.engine.loop import run_items
+
+            task = begun.task(None if afar else observe)  # first, for what is wrong with the wish may show only here
+            keeper = stack.enter_context(store(asked, directory, begun))
+            computer = stack.enter_context(place.computer(begun.encoder, task, asked.say))
+            envelopes = run_items(
+                work.read(),
+                task,
+                batch_size=keeper.record.batch_size,
+                keeper=keeper,
+                patience=PATIENCE if work.live else None,
+                say=asked.say,
+                computer=computer,
+            )
+            # Closed here, not when it is collected: an interrupt while one item is shown must not lose the next.
+            with closing(envelopes):  # type: ignore[type-var]  # it is a generator
+                for envelope in envelopes:
+                    plain = replace(envelope, result=jsonable(envelope.result))
+                    renderer.item(plain)
+                    after(plain)
+                    if afar and observe:
+                        observe()
+    renderer.finish(str(asked.out))
+    if not renderer.all_converged:
+        raise typer.Exit(ExitCode.ITEM_FAILED)
+
+
+def run_models(
+    asked: Asked,
+    models: Sequence[str],
+    load: Callable[[str], Encoder],
+    begin: Callable[[Encoder, RunDirectory], Begun],
+    progress: Progress[Any],
+    show: Callable[[Envelope], None],
+) -> ExitCode:
+    """Do one item a model, each model loaded once; one that cannot be had does not stop the rest.
+
+    Args:
+        asked: The options.
+        models: Specs.
+        load: From a spec to an encoder.
+        begin: From an encoder to its run.
+        progress: Shows the progress.
+        show: Shows an item that has ended; its result is of plain JSON types.
+
+    Returns:
+        OK, or the code of the first model that could not be had; each has been printed.
+    """
+    items = model_items(models)
+    keeper: RunStore | None = None
+    with opened(asked, lambda: iter(items)) as directory, ExitStack() as stack:
+
+        def work_with(encoder: Encoder, item: str) -> None:
+            nonlocal keeper
+            from vitequiv.runs.engine.loop import run_items
+
+            begun = begin(encoder, directory)
+            with progress(None, asked.quiet) as observe:
+                task = begun.task(observe)  # first, for what is wrong with the wish may show only here
+                if keeper is None:
+                    keeper = stack.enter_context(store(asked, directory, begun))
+                else:
+                    keeper.turn_to(begun.context)
+                envelopes = list(run_items([ModelItem(item)], task, keeper=keeper, say=asked.say))
+            for envelope in envelopes:
+                show(replace(envelope, result=jsonable(envelope.result)))
+
+        return for_each_model(models, load, work_with)
+
+
+@contextmanager
+def store(asked: Asked, directory: RunDirectory, begun: Begun) -> Iterator[RunStore]:
+    """Open a run directory's records.
+
+    Args:
+        asked: The options.
+        directory: The directory, locked.
+        begun: The run.
+
+    Yields:
+        The keeper of results.
+    """
+    from vitequiv.runs.store import RunStore
+
+    keeper = RunStore(directory, begun.context, asked.existing, begun.batch_size, asked.say)
+    try:
+        yield keeper
+    finally:
+        keeper.close()

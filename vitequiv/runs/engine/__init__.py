@@ -1,0 +1,1 @@
+"""The one loop that every verb's items run in: decode ahead, compute in batches, write behind, lose nothing."""

@@ -1,0 +1,42 @@
+"""Folders and files of a run that are what they seem: not links to somewhere else."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from vitequiv.errors import OutputError
+from vitequiv.images.naming import shown
+
+
+def make_inside(folder: Path, root: Path) -> None:
+    """Make a folder, or find that it is there.
+
+    Args:
+        folder: A folder below `root`.
+        root: The run's directory; it may itself be a link, for the user named it.
+
+    Raises:
+        OutputError: If the folder leads out of the run's directory, as a link in a directory that others may write to
+            could. (Files that are renamed into place need no
+            such care: that replaces a link and never follows it.)
+        OSError: If the system refuses.
+    """
+    folder.mkdir(exist_ok=True)
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise OutputError(
+            f"{shown(folder)} is a link that leads out of the run's directory: remove it or choose another --out."
+        )
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse to open for writing what is a link: opening follows it, as renaming into place does not.
+
+    Args:
+        path: A file of the run's directory; it need not be there.
+
+    Raises:
+        OSError: If it is a link.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, f"{shown(path.name)} is a link, which is not written through")

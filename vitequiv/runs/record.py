@@ -1,0 +1,232 @@
+"""`<verb>.run.json`: what a run directory was begun with, so that nothing else is mixed in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vitequiv.errors import OutputError, UsageError
+from vitequiv.images.save import save_json
+from vitequiv.results.envelope import jsonable
+from vitequiv.results.environment import PluginRecord
+from vitequiv.results.run import RunFile
+from vitequiv.results.settings import Setting, Source
+from vitequiv.results.versions import LaterSchemaError, require_schema, schema_name
+from vitequiv.runs.context import RunContext
+
+SCHEMA = schema_name("run")
+
+NO_DIFFERENCE = frozenset({"batch_size", "quiet", "output_format", "out", "overwrite", "resume", "config", "engine"})
+"""Settings that cannot change a result; a batch's size only its last bits."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The latest run of a verb in a directory.
+
+    Args:
+        context: What its items share, as JSON: models, settings, environment.
+        started: When it began, UTC.
+        resumed: When it was taken up again, each time.
+        batch_size: Items computed together, once that is settled.
+    """
+
+    context: Mapping[str, Any]
+    started: str
+    resumed: tuple[str, ...] = ()
+    batch_size: int | None = None
+
+    def save(self, path: Path, verb: str) -> None:
+        """Write the record.
+
+        Args:
+            path: Where to.
+            verb: The verb.
+        """
+        file = RunFile(
+            verb=verb, started=self.started, resumed=self.resumed, batch_size=self.batch_size, **self.context
+        )
+        save_json(path, {"schema": SCHEMA, **jsonable(file)})
+
+
+def now() -> str:
+    """The time, UTC, to a second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def begin_record(context: RunContext) -> RunRecord:
+    """The record of a run that begins now.
+
+    Args:
+        context: What its items share.
+
+    Returns:
+        The record.
+    """
+    shared = {"models": [context.model], "settings": context.settings, "environment": context.environment}
+    return RunRecord(jsonable(shared), now())
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """Read a record.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The record; None if there is none.
+
+    Raises:
+        UsageError: If the file is something else, or of a later vitequiv.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        require_schema(record, "run")
+        shared = {name: record[name] for name in ("models", "settings", "environment")}
+        shared["models"][0]["weights_sha256"], shared["settings"].items(), shared["environment"].items()
+        found = RunRecord(shared, str(record["started"]), tuple(record["resumed"]), record["batch_size"])
+    except FileNotFoundError:
+        return None
+    except LaterSchemaError as error:
+        raise UsageError(f"{path} cannot be resumed: {error}, or choose another --out.") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        found = None
+    if found is None:
+        raise UsageError(
+            f"{path} is not the record of a run that can be resumed: move it away, or choose another --out."
+        )
+    return found
+
+
+def continue_record(old: RunRecord, context: RunContext, where: Path) -> RunRecord:
+    """The record of a run that is taken up again now.
+
+    Args:
+        old: Its record so far.
+        context: What its items would now share.
+        where: The directory, for messages.
+
+    Returns:
+        The record.
+
+    Raises:
+        UsageError: If the settings or the weights are others.
+    """
+    changes = differences(old.context["settings"], context.settings) + _other_owners(old, context)
+    if changes:
+        raise UsageError(
+            f"{where} was begun with other settings ({'; '.join(changes)}): give the same ones to resume, or choose "
+            "another --out."
+        )
+    return add_model(replace(old, resumed=(*old.resumed, now())), context, where)
+
+
+def add_model(record: RunRecord, context: RunContext, where: Path) -> RunRecord:
+    """The record of a run that turns to a model.
+
+    Args:
+        record: Its record so far.
+        context: What the model's items share.
+        where: The directory, for messages.
+
+    Returns:
+        The record.
+
+    Raises:
+        UsageError: If it had the same model with other weights.
+    """
+    model = context.model
+    for known in record.context["models"]:
+        if known.get("spec") == model.spec:
+            if known.get("weights_sha256") == model.weights_sha256:
+                return record
+            before, after = str(known.get("weights_sha256"))[:12], model.weights_sha256[:12]
+            raise UsageError(
+                f"{where} was begun with other weights of {model.spec} (sha256 {before} -> {after}): resume with the "
+                "same ones, or choose another --out."
+            )
+    return replace(record, context={**record.context, "models": [*record.context["models"], jsonable(model)]})
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Setting]) -> list[str]:
+    """Compare settings.
+
+    Args:
+        old: Settings from JSON, by name.
+        new: Settings now.
+
+    Returns:
+        `name: then -> now` for each that differs and can change a result. A setting that there was not then, in an
+        older version, differs only if it was given.
+    """
+    changes = []
+    for name in sorted({*old, *new} - NO_DIFFERENCE):
+        if name not in new or (name not in old and new[name].source is Source.DEFAULT):
+            continue
+        then = old[name].get("value") if name in old else None
+        value = jsonable(new[name].value)
+        if then != value:
+            changes.append(f"{name}: {json.dumps(then)} -> {json.dumps(value)}")
+    return changes
+
+
+def changed_environment(old: RunRecord, context: RunContext) -> str | None:
+    """Say what of the machine is different, as numbers may then differ in their last bits.
+
+    Args:
+        old: The record of the run so far.
+        context: What its items would now share.
+
+    Returns:
+        A sentence, or None.
+    """
+    then, new = old.context["environment"], jsonable(context.environment)
+    names = [f"device {then.get('device')} -> {new['device']}"] if then.get("device") != new["device"] else []
+    versions = then.get("versions") or {}
+    names += [f"{k} {versions.get(k)} -> {v}" for k, v in new["versions"].items() if versions.get(k) != v]
+    before = {(plugin["kind"], plugin["name"]): plugin for plugin in then.get("plugins") or ()}
+    others = [
+        f"the {kind} {name} of {plugin.owner} {before[kind, name]['version']} -> {plugin.version}"
+        for (kind, name), plugin in _plugins(context).items()
+        if (kind, name) in before and before[kind, name]["version"] != plugin.version
+    ]
+    if others:
+        return f"Resumed with {', '.join([*names, *others])}: results may differ from those that are kept."
+    if not names:
+        return None
+    return f"Resumed with {', '.join(names)}: results equal those of an undisturbed run up to rounding."
+
+
+def _plugins(context: RunContext) -> dict[tuple[str, str], PluginRecord]:
+    return {(plugin.kind, plugin.name): plugin for plugin in context.environment.plugins}
+
+
+def _other_owners(old: RunRecord, context: RunContext) -> list[str]:
+    """What goes by the same name as then, and is another's."""
+    known = _plugins(context)
+    return [
+        f"the {then['kind']} {then['name']}: of {then['owner']} -> of {now_has.owner}"
+        for then in old.context["environment"].get("plugins") or ()
+        if (now_has := known.get((then["kind"], then["name"]))) and now_has.owner != then["owner"]
+    ]
+
+
+def save_record(record: RunRecord, path: Path, verb: str) -> None:
+    """Write a record, or say that the run cannot be recorded.
+
+    Args:
+        record: The record.
+        path: Where to.
+        verb: The verb.
+
+    Raises:
+        UsageError: If it cannot be written.
+    """
+    try:
+        record.save(path, verb)
+    except OutputError as error:
+        raise UsageError(f"The run cannot be recorded: {error.message}.") from None

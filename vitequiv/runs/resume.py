@@ -1,0 +1,105 @@
+"""Whether an item of an earlier run need not be done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from vitequiv.errors import OutputError
+from vitequiv.images.naming import shown
+from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.status import Status
+from vitequiv.results.versions import LaterSchemaError
+from vitequiv.runs.context import RunContext
+from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.record import differences
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to make of an item's folder.
+
+    Args:
+        kept: Its envelope if it is whole and what would come out again.
+        note: Why it is done again, or what could not be checked, if that is worth saying.
+    """
+
+    kept: Envelope | None = None
+    note: str = ""
+
+
+def judge(out: RunDirectory, name: str, inputs: Sequence[InputRecord], context: RunContext) -> Verdict:
+    """Judge an item's folder.
+
+    Args:
+        out: The run's directory.
+        name: The item.
+        inputs: The files that it would read now.
+        context: What the items share now.
+
+    Returns:
+        The verdict; an item that converged, stalled, ran out of passes or became infinite would do so again and is
+        kept; one that failed is tried again.
+
+    Raises:
+        OutputError: If a later vitequiv wrote what is there; it is left alone.
+    """
+    path = out.result(name)
+    try:
+        envelope = Envelope.from_dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return Verdict()
+    except LaterSchemaError as error:
+        raise OutputError(f"{shown(path)} cannot be resumed: {error}, or choose another --out.") from None
+    except (OSError, ValueError):
+        return Verdict(note=f"{shown(path)} is damaged: done again.")
+    if envelope.verb != out.verb or envelope.item != name:
+        return Verdict(note=f"{shown(path)} is the result of something else: done again.")
+    if envelope.status is Status.FAILED:
+        return Verdict()
+    lost = next((file for file in envelope.artifacts.values() if not (path.parent / file).exists()), None)
+    if lost is not None:
+        return Verdict(note=f"{name}: {shown(lost)} is gone: done again.")
+    settings = {key: {"value": setting.value} for key, setting in envelope.settings.items()}
+    if changes := differences(settings, context.settings):
+        return Verdict(note=f"{name} is of an earlier run ({'; '.join(changes)}): done again.")
+    if envelope.model.weights_sha256 != context.model.weights_sha256:
+        return Verdict(note=f"{name} was made with other weights: done again.")
+    digests = [(record, record.sha256 or digest(record.path)) for record in inputs]
+    before = [(record.role, record.sha256) for record in envelope.inputs]
+    gone = next((record for record, sha256 in digests if sha256 is None), None)
+    if [(r.role, s) for r, s in digests] != before:
+        if gone is not None and [r.role for r in inputs] == [role for role, _ in before]:
+            return Verdict(envelope, f"{name}: {shown(gone.path)} cannot be read any more; its result is kept.")
+        return Verdict(note=f"{name}: an input has changed: done again.")
+    return Verdict(envelope)
+
+
+def digest(path: str) -> str | None:
+    """Hash a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The SHA-256 of its bytes; None if it cannot be read.
+    """
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return _digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@lru_cache(maxsize=256)  # one target may be the input of thousands of items
+def _digest(path: str, *version: int) -> str | None:
+    del version
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
