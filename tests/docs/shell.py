@@ -9,13 +9,14 @@ import subprocess
 from sybil import Example
 
 from tests.docs.exceptions import ALTERNATIVES, SMALLER
+from tests.docs.output import agrees
 
 OUTPUT = re.compile(r"\s*^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FRESH = 'vitequiv() { rm -rf vitequiv-out; command vitequiv "$@"; }\n'
 
 
 def run(example: Example) -> None:
-    """Run one block; a `text` block right below it is its standard output, in which `...` stands for anything."""
+    """Run one block; a `text` block right below it is its standard output, as `agrees` compares it."""
     page, folder = example.namespace["_page"], example.namespace["_folder"]
     code = str(example.parsed)
     for old, new in SMALLER[page].words if page in SMALLER else ():
@@ -42,5 +43,4 @@ def run(example: Example) -> None:
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     below = OUTPUT.match(example.document.text, example.region.end)
     if below:
-        said = ".*?".join(map(re.escape, below[1].split("...")))
-        assert re.fullmatch(said, done.stdout, flags=re.DOTALL), f"printed:\n{done.stdout}\n{done.stderr}"
+        assert agrees(below[1], done.stdout), f"printed:\n{done.stdout}\n{done.stderr}"

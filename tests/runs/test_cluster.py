@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,11 +34,24 @@ BLAME = "The fake failed on this item"
 Found = tuple[str, int, int, torch.Tensor]
 
 
+def meet(folder: Path, name: str) -> None:
+    (folder / name).touch()
+    deadline = time.monotonic() + 120  # a worker may take half a minute to start on a busy machine
+    while len(list(folder.glob("meet-*"))) < 2:
+        assert time.monotonic() < deadline, "nobody else came"
+        time.sleep(0.01)
+
+
 def deadly_work(encoder: Encoder, folder: Path) -> Work[str, Found]:
-    """Names in; the same in capitals, the process, its threads and an embedding out. Some names end the process."""
+    """Names in; the same in capitals, the process, its threads and an embedding out. Some names end the process.
+
+    Whoever meets "meet-1" or "meet-2" waits for the other of them: two processes must be at work.
+    """
 
     def one(name: str) -> Found | Failure:
         tombstone = folder / name
+        if name.startswith("meet"):
+            meet(folder, name)
         if name == "killer" or (name == "once" and not tombstone.exists()):
             tombstone.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -98,7 +112,7 @@ def task_of(results: dict[str, Found]) -> Task[Thing, str, Found]:
 
 def test_items_come_back_in_order_from_both_workers(pool, encoder, folder):
     results: dict[str, Found] = {}
-    shelf, items = Shelf(), things(23)
+    shelf, items = Shelf(), [Thing("meet-1"), Thing("i"), Thing("meet-2"), *things(20)]
     envelopes = list(run_items(items, task_of(results), batch_size=2, keeper=shelf, computer=pool))
     names = [thing.name for thing in items]
     assert [envelope.item for envelope in envelopes] == shelf.appended == names
@@ -107,9 +121,9 @@ def test_items_come_back_in_order_from_both_workers(pool, encoder, folder):
     processes = {pid for _, pid, _, _ in results.values()}
     assert len(processes) == 2
     assert os.getpid() not in processes
-    (expected,) = deadly_work(encoder, folder).compute(["i000"])
-    for _, _, threads, embedding in results.values():
+    for name, (_, _, threads, embedding) in results.items():
         assert threads == 1
+        (expected,) = deadly_work(encoder, folder).compute(["x" * len(name)])
         assert torch.equal(embedding, expected[3])
         embedding.zero_()  # what arrives may be written to
 
@@ -118,7 +132,7 @@ def test_a_dead_worker_costs_no_item_and_a_deadly_item_fails_alone(pool, folder)
     names = ["a", "once", "b", "killer", "c", "raises", "d", "refused", "e", "f", "g", "h"]
     envelopes = list(run_items(map(Thing, names), task_of({}), batch_size=2, computer=pool))
     assert [envelope.item for envelope in envelopes] == names
-    assert {path.name for path in folder.iterdir()} == {"once", "killer"}
+    assert {path.name for path in folder.iterdir()} - {"meet-1", "meet-2"} == {"once", "killer"}
     failed = {envelope.item: envelope.message for envelope in envelopes if envelope.status is Status.FAILED}
     assert failed == {
         "killer": f"{BLAME}: the worker that computed it died, and so did others that tried.",
