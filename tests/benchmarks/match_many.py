@@ -29,7 +29,8 @@ from vitequiv.runs import match as verb
 from vitequiv.runs import seen
 from vitequiv.runs.context import describe_run
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.worklist import Pair, named
+from vitequiv.runs.worklist.items import Pair
+from vitequiv.runs.worklist.pairs import named
 
 COUNT = 8
 

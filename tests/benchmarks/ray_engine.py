@@ -36,7 +36,8 @@ from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Task
 from vitequiv.runs.match import match_task
 from vitequiv.runs.match_work import MatchPlan
-from vitequiv.runs.worklist import Pair, named
+from vitequiv.runs.worklist.items import Pair
+from vitequiv.runs.worklist.pairs import named
 
 
 @dataclass

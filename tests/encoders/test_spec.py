@@ -10,7 +10,7 @@ from vitequiv.encoders.spec import parse_spec
 from vitequiv.errors import ModelError
 from vitequiv.plugins.kinds import ENCODER
 from vitequiv.plugins.registry import load_registry
-from vitequiv.runs.worklist import plain
+from vitequiv.runs.worklist.names import plain
 
 REGISTRY = load_registry(ENCODER, [])
 

@@ -20,7 +20,7 @@ from vitequiv.runs.engine import batch as batches
 from vitequiv.runs.engine.loop import BATCHES_UNDER_WAY, run_items
 from vitequiv.runs.engine.task import Prepared
 from vitequiv.runs.interrupt import Interrupted, listen
-from vitequiv.runs.worklist import Broken
+from vitequiv.runs.worklist.items import Broken
 
 
 def raising(error: BaseException, *guilty: str):

@@ -15,12 +15,12 @@ from vitequiv.matching.solvers.polyak import Polyak
 from vitequiv.results.names import ClassifierKind
 from vitequiv.results.status import Status
 from vitequiv.runs.classify import run_classify
-from vitequiv.runs.classify_worklist import work_from_paths
 from vitequiv.runs.context import describe_run
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.draw import Candidate
 from vitequiv.runs.statistics import run_statistics
 from vitequiv.runs.statistics_pairs import StatisticsPlan
+from vitequiv.runs.worklist.classify import work_from_paths
 
 __all__ = ["scenes"]  # the fixture: five scenes, the second of them with a red corner
 LABELS = ClassifierChoice(ClassifierKind.ZERO_SHOT, ("red star", "blue ring"))

@@ -19,7 +19,7 @@ from vitequiv.runs.context import describe_run
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.match import run_matches
 from vitequiv.runs.match_work import MatchPlan, noise
-from vitequiv.runs.worklist import named
+from vitequiv.runs.worklist.pairs import named
 from vitequiv.tiny.scenes import Split, sample, scene_rng
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from vitequiv.errors import UsageError
-from vitequiv.runs.pairs_file import ANY_TARGET, IMAGES, pairs_from_csv
 from vitequiv.runs.target_choice import EmbeddingTarget, TextTarget
-from vitequiv.runs.worklist import Broken, Pair
+from vitequiv.runs.worklist.items import Broken, Pair
+from vitequiv.runs.worklist.pairs_file import ANY_TARGET, IMAGES, pairs_from_csv
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vitequiv.errors import UsageError
-from vitequiv.runs.pairs_file import ANY_TARGET, pairs_from_csv
-from vitequiv.runs.worklist import Broken
+from vitequiv.runs.worklist.items import Broken
+from vitequiv.runs.worklist.pairs_file import ANY_TARGET, pairs_from_csv
 
 FUZZ = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CELLS = st.one_of(

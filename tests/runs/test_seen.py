@@ -27,7 +27,8 @@ from vitequiv.runs.match import run_matches
 from vitequiv.runs.match_work import MatchPlan
 from vitequiv.runs.seen import Seen
 from vitequiv.runs.target_choice import EmbeddingTarget, TextTarget
-from vitequiv.runs.worklist import Pair, named
+from vitequiv.runs.worklist.items import Pair
+from vitequiv.runs.worklist.pairs import named
 
 __all__ = ["scenes"]  # the fixture: five scenes
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from vitequiv.errors import UsageError
-from vitequiv.runs.names_on_stdin import read_names
-from vitequiv.runs.pairs_file import pairs_from_csv
-from vitequiv.runs.worklist import Broken, Numbering, images_from_paths, pairs_from_paths
+from vitequiv.runs.worklist.images import images_from_paths
+from vitequiv.runs.worklist.items import Broken
+from vitequiv.runs.worklist.names import Numbering
+from vitequiv.runs.worklist.pairs import pairs_from_paths
+from vitequiv.runs.worklist.pairs_file import pairs_from_csv
+from vitequiv.runs.worklist.stdin import read_names
 
 
 @pytest.mark.parametrize(

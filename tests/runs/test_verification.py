@@ -19,7 +19,7 @@ from vitequiv.runs.context import describe_run
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.match import run_matches
 from vitequiv.runs.match_work import MatchPlan
-from vitequiv.runs.worklist import Pair
+from vitequiv.runs.worklist.items import Pair
 from vitequiv.tiny.scenes import Split, sample, scene_rng
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitequiv.runs.worklist import LONGEST_STEM, named
+from vitequiv.runs.worklist.names import LONGEST_STEM
+from vitequiv.runs.worklist.pairs import named
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from vitequiv.errors import ExitCode
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.settings import Setting
 from vitequiv.results.status import Status
-from vitequiv.runs.classify_worklist import IMAGE, work_from_paths
 from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.worklist.classify import IMAGE, work_from_paths
 
 if TYPE_CHECKING:
     from vitequiv.encoders.base import Encoder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vitequiv.cli.console import print_error
 from vitequiv.errors import ExitCode, UsageError, VitequivError
-from vitequiv.runs.worklist import plain, unique
+from vitequiv.runs.worklist.names import plain, unique
 
 if TYPE_CHECKING:
     from vitequiv.encoders.base import Encoder

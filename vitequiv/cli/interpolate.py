@@ -26,7 +26,7 @@ from vitequiv.results.envelope import Envelope
 from vitequiv.results.names import PathKind, Reference
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.interpolate_worklist import ends_from_paths
+from vitequiv.runs.worklist.interpolate import ends_from_paths
 
 VERB = "interpolate"
 PANEL = "Path"

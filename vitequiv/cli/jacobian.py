@@ -22,7 +22,7 @@ from vitequiv.results.envelope import Envelope
 from vitequiv.results.names import Method
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.worklist import images_from_paths
+from vitequiv.runs.worklist.images import images_from_paths
 
 VERB = "jacobian"
 PANEL = "Jacobian"

@@ -26,7 +26,7 @@ from vitequiv.results.envelope import Envelope
 from vitequiv.results.names import Directions
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.worklist import images_from_paths
+from vitequiv.runs.worklist.images import images_from_paths
 
 VERB = "ldlc"
 PANEL = "Constants"

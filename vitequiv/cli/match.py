@@ -35,7 +35,7 @@ from vitequiv.plugins.kinds import SOLVER
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.target_choice import TextTarget, choose_target
-from vitequiv.runs.worklist import Pair
+from vitequiv.runs.worklist.items import Pair
 
 VERB = "match"
 PANEL = "Match"

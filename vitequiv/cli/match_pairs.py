@@ -9,17 +9,16 @@ from pathlib import Path
 from vitequiv.cli.console import print_note
 from vitequiv.errors import UsageError
 from vitequiv.matching.names import Init
-from vitequiv.runs.pairs_file import ANY_TARGET, pairs_from_csv
 from vitequiv.runs.target_choice import TargetChoice
-from vitequiv.runs.worklist import (
-    Pair,
-    WorkList,
+from vitequiv.runs.worklist.items import Pair, WorkList
+from vitequiv.runs.worklist.pairs import (
     noise_to_given,
     pairs_from_noise,
     pairs_from_paths,
     pairs_to_each,
     pairs_to_given,
 )
+from vitequiv.runs.worklist.pairs_file import ANY_TARGET, pairs_from_csv
 
 
 def find_pairs(

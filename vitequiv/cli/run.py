@@ -26,7 +26,7 @@ from vitequiv.results.settings import Setting
 from vitequiv.runs.cluster.choice import Wish
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.interrupt import Interrupted, check, shielded
-from vitequiv.runs.worklist import ModelItem, WorkList
+from vitequiv.runs.worklist.items import ModelItem, WorkList
 
 if TYPE_CHECKING:
     from vitequiv.encoders.base import Encoder

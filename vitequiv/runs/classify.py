@@ -26,13 +26,13 @@ from vitequiv.results.envelope import Envelope, InputRecord, jsonable
 from vitequiv.results.names import ClassifierKind
 from vitequiv.results.status import Status
 from vitequiv.runs.classifiers import build_classifier
-from vitequiv.runs.classify_worklist import MATCHED, ClassifyWork, MatchRows, Row
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.failures import reason
-from vitequiv.runs.worklist import ModelItem
+from vitequiv.runs.worklist.classify import MATCHED, ClassifyWork, MatchRows, Row
+from vitequiv.runs.worklist.items import ModelItem
 
 WORDS = {
     ClassifierKind.ZERO_SHOT: "text (zero-shot)",

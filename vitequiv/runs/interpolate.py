@@ -23,7 +23,7 @@ from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.task import Elsewhere, Prepared, Task, Work
 from vitequiv.runs.interpolate_artifacts import write_path
-from vitequiv.runs.interpolate_worklist import Ends
+from vitequiv.runs.worklist.interpolate import Ends
 
 
 @dataclass(frozen=True)

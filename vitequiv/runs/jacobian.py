@@ -21,7 +21,7 @@ from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.task import Elsewhere, Failure, Prepared, Task, Work
 from vitequiv.runs.failures import explain
 from vitequiv.runs.jacobian_artifacts import Compared, Found, compare, write_jacobian
-from vitequiv.runs.worklist import Item
+from vitequiv.runs.worklist.items import Item
 
 
 @dataclass(frozen=True)

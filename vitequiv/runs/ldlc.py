@@ -29,7 +29,7 @@ from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.task import Elsewhere, Prepared, Task, Work
 from vitequiv.runs.failures import reason
 from vitequiv.runs.resume import digest
-from vitequiv.runs.worklist import Item
+from vitequiv.runs.worklist.items import Item
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from vitequiv.runs.row_settings import own_settings
 from vitequiv.runs.seen import Seen, SeenImage
 from vitequiv.runs.target_choice import TextTarget
 from vitequiv.runs.targets import text_digest
-from vitequiv.runs.worklist import Pair
+from vitequiv.runs.worklist.items import Pair
 
 TEXT_ROWS = ("match a target_text of a pairs file", "name images or embeddings")
 """What `require_text_tower` says of rows that name texts."""

@@ -24,7 +24,7 @@ from vitequiv.runs.engine.task import Failure, Work
 from vitequiv.runs.seen import Seen, SeenImage
 from vitequiv.runs.target_choice import TextTarget
 from vitequiv.runs.targets import GivenTarget
-from vitequiv.runs.worklist import Pair
+from vitequiv.runs.worklist.items import Pair
 
 
 @dataclass(frozen=True)

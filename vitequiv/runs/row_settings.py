@@ -8,7 +8,7 @@ from vitequiv.matching.names import LossName
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.target_choice import TextTarget
-from vitequiv.runs.worklist import Pair
+from vitequiv.runs.worklist.items import Pair
 
 
 def own_settings(context: RunContext, pair: Pair, loss: LossName) -> RunContext:

@@ -27,7 +27,7 @@ from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.statistics_artifacts import write_statistics
 from vitequiv.runs.statistics_pairs import Look, StatisticsPlan, look_at, match_batch
-from vitequiv.runs.worklist import ModelItem
+from vitequiv.runs.worklist.items import ModelItem
 
 
 def run_statistics(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from vitequiv.errors import UsageError
-from vitequiv.runs.worklist import expand
+from vitequiv.runs.worklist.finding import expand
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.runs.engine.keep import Keeper
 from vitequiv.runs.engine.task import D, Failure, I, Prepared, R, Task
 from vitequiv.runs.failures import explain
-from vitequiv.runs.worklist import Broken
+from vitequiv.runs.worklist.items import Broken
 
 WORKERS = 2
 POLL = 0.1

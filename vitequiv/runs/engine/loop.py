@@ -21,7 +21,7 @@ from vitequiv.runs.engine.keep import Keeper, NothingKept
 from vitequiv.runs.engine.task import D, Failure, I, Prepared, R, Task
 from vitequiv.runs.failures import explain
 from vitequiv.runs.interrupt import Interrupted, check, shielded
-from vitequiv.runs.worklist import Broken
+from vitequiv.runs.worklist.items import Broken
 
 BATCHES_AROUND = 2
 """One prepared ahead of those computed, one written behind them; of one item each until their size is known."""

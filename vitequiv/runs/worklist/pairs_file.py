@@ -9,7 +9,8 @@ from pathlib import Path
 
 from vitequiv.errors import UsageError
 from vitequiv.runs.target_choice import EmbeddingTarget, TextTarget, parse_embedding
-from vitequiv.runs.worklist import Broken, Numbering, Pair, WorkList, plain
+from vitequiv.runs.worklist.items import Broken, Pair, WorkList
+from vitequiv.runs.worklist.names import Numbering, plain
 
 TARGET, TARGET_TEXT, TARGET_EMBEDDING = "target", "target_text", "target_embedding"
 IMAGES = (TARGET,)

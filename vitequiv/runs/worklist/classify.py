@@ -10,7 +10,8 @@ from typing import TextIO
 from vitequiv.errors import ImageError, UsageError
 from vitequiv.images.naming import shown
 from vitequiv.runs.saved_matches import SavedMatch, match_folders, read_match
-from vitequiv.runs.worklist import expand, unique
+from vitequiv.runs.worklist.finding import expand
+from vitequiv.runs.worklist.names import unique
 
 IMAGE, SOURCE, TARGET, MATCHED = "image", "source", "target", "matched"
 

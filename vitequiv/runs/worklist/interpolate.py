@@ -8,8 +8,10 @@ from pathlib import Path
 from vitequiv.errors import UsageError
 from vitequiv.images.folders import is_folder
 from vitequiv.results.names import PathKind
-from vitequiv.runs.pairs_file import pairs_from_csv
-from vitequiv.runs.worklist import Broken, Pair, WorkList, named, plain
+from vitequiv.runs.worklist.items import Broken, Pair, WorkList
+from vitequiv.runs.worklist.names import plain
+from vitequiv.runs.worklist.pairs import named
+from vitequiv.runs.worklist.pairs_file import pairs_from_csv
 
 
 @dataclass(frozen=True)

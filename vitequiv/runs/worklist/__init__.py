@@ -1,0 +1,1 @@
+"""From names on a command line to work lists, read as they are needed."""
