@@ -17,8 +17,9 @@ from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
 from vitequiv.cli.console import output_console, print_json
 from vitequiv.cli.formats import Format
+from vitequiv.cli.opened import Asked
 from vitequiv.cli.progress import points_progress
-from vitequiv.cli.run import Asked, Begun, run_models
+from vitequiv.cli.run import Begun, run_models
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode
 from vitequiv.results.envelope import Envelope

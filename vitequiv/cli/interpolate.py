@@ -13,10 +13,11 @@ from vitequiv.cli.completion import path_names
 from vitequiv.cli.config import settings_of
 from vitequiv.cli.engine import Engine, EngineName, Place, RayAddress, RayThreads, RayWorkers, parse_engine
 from vitequiv.cli.formats import Format
+from vitequiv.cli.opened import Asked
 from vitequiv.cli.progress import points_progress
 from vitequiv.cli.registered import require_registered, solver_option
 from vitequiv.cli.render import Column, cell
-from vitequiv.cli.run import Asked, Begun, run_verb
+from vitequiv.cli.run import Begun, run_verb
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import UsageError
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_SOLVER

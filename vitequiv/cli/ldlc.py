@@ -15,10 +15,11 @@ from vitequiv.cli.config import settings_of
 from vitequiv.cli.console import print_note
 from vitequiv.cli.engine import Engine, EngineName, Place, RayAddress, RayThreads, RayWorkers, parse_engine
 from vitequiv.cli.formats import Format
+from vitequiv.cli.opened import Asked
 from vitequiv.cli.progress import rows_progress
 from vitequiv.cli.registered import require_registered
 from vitequiv.cli.render import Column, cell
-from vitequiv.cli.run import Asked, Begun, run_verb
+from vitequiv.cli.run import Begun, run_verb
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import UsageError
 from vitequiv.plugins.kinds import DIRECTIONS

@@ -16,9 +16,10 @@ from vitequiv.cli.formats import Format
 from vitequiv.cli.match_columns import COLUMNS, WITH_JPEG
 from vitequiv.cli.match_pairs import check_ranges, find_pairs
 from vitequiv.cli.norm_options import L2, Linf, MinimiseOption, check_size, parse_linf
+from vitequiv.cli.opened import Asked
 from vitequiv.cli.progress import match_progress
 from vitequiv.cli.registered import require_registered, solver_option
-from vitequiv.cli.run import Asked, Begun, run_verb
+from vitequiv.cli.run import Begun, run_verb
 from vitequiv.cli.target_options import TargetEmbedding, TargetMean, TargetText, To
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import UsageError

@@ -12,10 +12,11 @@ from vitequiv.cli import classifier_options as classifier
 from vitequiv.cli import options
 from vitequiv.cli.config import settings_of
 from vitequiv.cli.formats import Format
+from vitequiv.cli.opened import Asked
 from vitequiv.cli.progress import match_progress
 from vitequiv.cli.registered import require_registered, solver_option
 from vitequiv.cli.render import Column, Renderer
-from vitequiv.cli.run import Asked, Begun, run_models
+from vitequiv.cli.run import Begun, run_models
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
 from vitequiv.matching.names import DEFAULT_COSINE, DEFAULT_MAX_PASSES, DEFAULT_SOLVER
