@@ -57,7 +57,7 @@ def raising(error: BaseException):
 @pytest.mark.parametrize(
     ("wanted", "families", "options", "kind", "fragment"),
     [
-        ("fake", registry_of(good), {}, ModelError, "no default checkpoint: name one, as in fake:NAME_OR_DIR"),
+        ("fake", registry_of(good), {}, ModelError, "name one after a colon, as in fake:CHECKPOINT"),
         ("fake:x", registry_of(good), {"readout": "pooler"}, UsageError, "choose from cls, mean"),
         ("fake:x", registry_of(good), {"device": "warp"}, UsageError, "'warp'"),
         ("fake:x", registry_of(good), {"device": "cpu:7"}, UsageError, "no device 'cpu:7'"),

@@ -89,7 +89,7 @@ def test_a_broken_plugin_is_listed_and_harmless(name, plugin):
     assert (failure.name, failure.owner) == (name, name)
     assert fragment in failure.error
     assert "\n" not in failure.error
-    with pytest.raises(ModelError, match=rf"plugins failed to load: {name}"):
+    with pytest.raises(ModelError, match=rf"What failed to load: {name}, "):
         registry.get("zzz")
 
 

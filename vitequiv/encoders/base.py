@@ -241,9 +241,11 @@ class Encoder:
     def _run(self, module: nn.Module, inputs: Tensor) -> Tensor:
         try:
             with self._precision():
-                output: Tensor = module(inputs)
+                output = module(inputs)
         except SystemExit as error:  # a plugin's; the process is not its to end
             raise RuntimeError(f"its forward called sys.exit({error.code!r})") from error
+        if not isinstance(output, Tensor):
+            raise TypeError(f"its forward returned a {type(output).__name__}: return one tensor, a row for each image")
         return output.to(self.pixel_dtype)
 
     def _precision(self) -> AbstractContextManager[object]:

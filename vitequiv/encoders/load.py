@@ -50,7 +50,8 @@ def load_encoder(
     checkpoint = parsed.checkpoint or family.default_checkpoint
     if checkpoint is None:
         raise ModelError(
-            f"The model {family.name!r} has no default checkpoint: name one, as in {family.name}:NAME_OR_DIR."
+            f"The model {family.name!r} has no default checkpoint: name one after a colon, as in "
+            f"{family.name}:CHECKPOINT."
         )
     chosen = _readout(readout, family.readouts, family.name)
     where = resolve_device(device)
@@ -60,7 +61,10 @@ def load_encoder(
     with loading(f"The model {parsed}"):  # whatever a plugin raises, and whatever its library says
         tower = family.load(checkpoint, chosen)
     if not isinstance(tower, VisionTower):
-        raise ModelError(f"The plugin of {parsed} returned a {type(tower).__name__} in place of a VisionTower.")
+        raise ModelError(
+            f"The plugin of {parsed} returned a {type(tower).__name__} in place of a VisionTower: "
+            "its load must return one."
+        )
     for module in tower.modules():
         module.eval().requires_grad_(False)
         align(module)

@@ -77,7 +77,8 @@ def input_gradient(embedding: Tensor, pixels: Tensor) -> Tensor:
 def _check(encoder: Encoder, name: str, passed: bool, fault: str) -> None:
     if not passed:
         raise ModelError(
-            f"The model {encoder.spec} failed the load-time check of {name}: it {fault}; it cannot be measured."
+            f"The model {encoder.spec} failed the load-time check of {name}: it {fault}, so it cannot be measured. "
+            "If it is yours, vitequiv.testing.check_encoder says more."
         )
 
 

@@ -112,7 +112,7 @@ def load_plugins(third_party: Iterable[EntryPoint] | None = None) -> Plugins:
         try:
             manager.register(entry_point.load(), name=key)
             _require_hooks(manager, key)
-            manager.check_pending()  # after each one, so that a misspelt hook is blamed on its own plugin
+            _require_known_hooks(manager)  # after each one, so that a misspelt hook is blamed on its own plugin
         except (Exception, SystemExit) as error:
             if manager.has_plugin(key):
                 manager.unregister(name=key)
@@ -155,6 +155,14 @@ def one_line(error: BaseException) -> str:
 def _require_hooks(manager: pluggy.PluginManager, key: str) -> None:
     if not manager.get_hookcallers(manager.get_plugin(key)):
         raise ValueError("it implements no hook of vitequiv: is @hookimpl missing?")
+
+
+def _require_known_hooks(manager: pluggy.PluginManager) -> None:
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = ", ".join(name for name in vars(hookspecs) if name.startswith("vitequiv_register_"))
+        raise ValueError(f"{error}; the hooks are {known}") from None
 
 
 def _check(things: list[T], kind: Kind[T]) -> None:

@@ -73,8 +73,8 @@ class Registry(Generic[T]):
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self.entries)}."
-        failed = ", ".join(failure.name for failure in self.failures)
-        broken = f" These plugins failed to load: {failed}." if failed else ""
+        failed = "; ".join(f"{failure.name}, {failure.error.rstrip('.')}" for failure in self.failures)
+        broken = f" What failed to load: {failed}." if failed else ""
         return f"There is no {self.kind.word} named {name!r}: {hint}{broken} See '{self.kind.listing}'."
 
 
@@ -136,7 +136,7 @@ def registry_from(plugins: Plugins, kind: Kind[T]) -> Registry[T]:
             continue
         first = holder.owner.name if holder else clashes[thing.name][0]
         failures.append(
-            PluginFailure(owner.plugin, owner.name, f"{thing.name!r} is {_claimed(first, owner.name)}", kind)
+            PluginFailure(owner.plugin, owner.name, f"{thing.name!r} is {_claimed(first, owner.name)}: rename it", kind)
         )
         if holder and holder.owner != BUILTIN:
             clashes[thing.name] = (first, owner.name)

@@ -60,7 +60,9 @@ def preprocessing(subject: Subject) -> None:
     """
     officials = [subject.official] if subject.official else _declared(subject)
     if not officials:
-        raise InapplicableError("no official processor is known: pass official=")
+        raise InapplicableError(
+            "no exact processor is named: pass official=, or name one with exact=True in the tower's processors"
+        )
     encoder = subject.encoder
     std = np.asarray(encoder.preprocessing.std)[:, None, None]
     for official in officials:

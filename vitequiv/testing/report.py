@@ -81,8 +81,23 @@ def outcome(name: str, check: Callable[[], None]) -> Failure | str | None:
         return Failure(name, error.message.rstrip("."), "do what it promised; see docs/how-to/write-a-plugin.md")
     except Exception as error:  # whatever a plugin raises is a failed check of that name
         text = " ".join(str(error).split()).rstrip(".")
-        return Failure(name, f"{type(error).__name__}: {text}", "the check must run without an exception")
+        return Failure(name, f"{type(error).__name__}: {text}", _advice(name))
     return None
+
+
+_SHAPES = {
+    "head": "a ClassificationHead's module takes normalised images (B, 3, H, W) and returns logits (B, C)",
+    "text": "a TextTower's module takes what its tokenize returns and gives (N, n)",
+    "preprocessing": "a processor takes an RGB image and returns normalised pixels (3, H, W)",
+}
+
+
+def _advice(name: str) -> str:
+    return (
+        f"the check must run without an exception: {_SHAPES[name]}"
+        if name in _SHAPES
+        else ("the check must run without an exception")
+    )
 
 
 def report(spec: str, outcomes: Mapping[str, Failure | str | None], word: str = "encoder") -> Report:
