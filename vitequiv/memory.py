@@ -46,7 +46,8 @@ def graph_memory() -> Iterator[GraphMemory]:
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         memory.storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        # Not the tensor itself: a node that saves its own output would keep itself, and the whole graph, for ever.
+        return tensor.detach()
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield memory
