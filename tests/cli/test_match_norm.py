@@ -31,11 +31,16 @@ def pixels(encoder, path) -> torch.Tensor:
         (["--linf", "8/255"], 8 / 255, None),
         (["--linf", "0.04"], 0.04, None),
         (["--l2", "1.2"], None, 1.2),
+        (["--l2", "0.6", "--cosine", "0.7"], None, 0.6),
+        (["--linf", "1.5/255", "--cosine", "0.6"], 1.5 / 255, None),
+        (["--l2", "1.25", "--minimise", "l2", "--max-passes", "100"], None, 1.25),
+        (["--l2", "1.5", "--solver", "lbfgs"], None, 1.5),
         (["--linf", " 10 / 255", "--l2", "1.3"], 10 / 255, 1.3),
     ],
 )
 def test_the_limits_hold_in_the_file(run, encoder, tmp_path, arguments, linf, l2):
-    done = run("match", CAT, COFFEE, *arguments, "--cosine", 0.9, "--format", "json", "--quiet")
+    cosine = 0.9 if "--cosine" not in arguments else float(arguments[-1])
+    done = run("match", CAT, COFFEE, "--cosine", 0.9, *arguments, "--format", "json", "--quiet")
     (record,) = done.lines()
     assert done.code == 0
     assert record["settings"]["linf"]["value"] == linf
@@ -45,12 +50,14 @@ def test_the_limits_hold_in_the_file(run, encoder, tmp_path, arguments, linf, l2
     assert size["linf"] <= (linf or 1) + 1e-7
     assert size["l2"] <= (l2 or 100) * (1 + 1e-6)
     saved = pixels(encoder, tmp_path / "vitequiv-out/cat_to_coffee/matched.png")
-    levels = ((saved - pixels(encoder, CAT)) * 255).round().abs().max().item()
+    change = ((saved - pixels(encoder, CAT)) * 255).round()
+    levels = change.abs().max().item()
     assert levels == size["linf_8bit"]
-    # Half a level is what rounding may add; nothing where the limit is a whole number of levels.
-    assert levels <= np.floor((linf or 1) * 255 + (0.5 if linf == 0.04 else 1e-6))
+    assert levels <= np.floor((linf or 1) * 255 + 1e-6)
+    # As `Constraints.round` has it: 1e-3 in the sum of squared levels, some 1e-9 of these norms.
+    assert change.double().norm().item() / 255 <= (l2 or 100) * (1 + 1e-6)
     with torch.no_grad():
-        assert cosine_similarity(encoder.embed(saved), encoder.embed(pixels(encoder, COFFEE))).item() >= 0.9
+        assert cosine_similarity(encoder.embed(saved), encoder.embed(pixels(encoder, COFFEE))).item() >= cosine
 
 
 def test_limits_that_leave_no_match_say_so(run):

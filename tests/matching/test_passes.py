@@ -1,6 +1,6 @@
 """How many passes a match takes, and how much it changes: counts on real photographs, not times.
 
-A small version of `tests.benchmarks.match_peers`, whose table is in `docs/explanation/matching.md`.
+A small version of `tests.benchmarks.match_peers`, whose table is in `docs/explanation/match-benchmark.md`.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ Jpeg = Annotated[
         min=1,
         max=100,
         help="Match as a JPEG of this quality, 1 to 100: writes matched.jpg beside matched.png, and the goal must "
-        "hold for it. Needs kornia: pip install 'vitequiv\\[jpeg]'.",
+        "hold for it; limits and sizes of the change are of matched.png. Needs kornia: pip install 'vitequiv\\[jpeg]'.",
         show_default=False,
         rich_help_panel=PANEL,
     ),

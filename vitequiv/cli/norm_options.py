@@ -64,6 +64,8 @@ def parse_linf(text: str | None) -> float | None:
         value = float(levels[1]) / 255 if levels else float(text)
     except ValueError:
         value = float("nan")
+    if 0 < value * 255 < 1:
+        raise UsageError(f"--linf must be at least 1/255, for an 8-bit image cannot change by less, got {text!r}.")
     if not 0 < value <= 1:
         raise UsageError(f"--linf must be a number above 0 and at most 1, or levels such as 8/255, got {text!r}.")
     return value

@@ -11,7 +11,7 @@ from torch import Tensor
 from vitequiv.encoders.base import Encoder
 from vitequiv.images.lattice import quantise
 from vitequiv.matching import loop
-from vitequiv.matching.constraints import BOX, Constraints
+from vitequiv.matching.constraints import BOX, SLACK, Constraints
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.lattice_refinement import refine_on_lattice
 from vitequiv.matching.loop import Run
@@ -75,9 +75,10 @@ def match(
             its `pixels`, `final` measures and `perturbation` are of the one that meets the goal, or comes closest.
         jpeg: Quality, 1 to 100, of a JPEG whose embedding is to match, not the pixels' own (see `through_jpeg`). The
             trajectory and the measures of embeddings are then of the image as it comes out of that JPEG.
-        linf: The most that a value may change, in (0, 1]; None for no limit. Rounding to 8 bits keeps a limit that is a
-            multiple of 1/255 where the source is an 8-bit image.
-        l2: The most that an image may change in the Euclidean norm, above 0; None for no limit.
+        linf: The most that a value may change, in (0, 1], with `on_lattice` at least 1/255; None for no limit.
+        l2: The most that an image may change in the Euclidean norm, above 0; None for no limit. With `on_lattice` and a
+            limit, `pixels` are 8-bit images that keep it where the source is one (rounded as `Constraints.round` does);
+            `final` stays what was measured before they were rounded.
         minimise: `l2` to spend what is left of `max_passes` on a smaller change once the goal is met.
         all_pairs: Whether every source is matched to every target, in place of each to its own.
         batch_size: Pairs optimised together; None for all of them. The images of a batch share sums, so another size
@@ -109,6 +110,10 @@ def match(
     if space not in set(SpaceName):
         raise ValueError(f"There is no space {space!r}: choose from {', '.join(SpaceName)}.")
     constraints = Constraints(linf, l2)
+    if on_lattice and linf is not None and linf * 255 < 1 - SLACK:
+        raise ValueError(
+            f"linf must be at least 1/255 for an 8-bit image to change, got {linf}; or use on_lattice=False."
+        )
     starts = pictures(encoder, sources) if space == SpaceName.IMAGE else encoder.batch(sources, "sources")
     if targets is not None and embeddings is None:
         wanted = _embed_once(encoder, encoder.batch(targets, "targets"), batch_size)
@@ -138,6 +143,9 @@ def match(
             refine_on_lattice(room.embed, start, target, runs, goal, first, LossName(loss), constraints)
         if minimise is not None:
             shrink(room.embed, start, target, runs, goal, second, LossName(loss), constraints, room.saved)
+        if on_lattice and constraints != BOX:
+            for run, x in zip(runs, start, strict=True):
+                run.pixels = constraints.round(run.pixels[None], x[None])[0]
         made = (_result(run, x, t, encoder.device, constraints) for run, x, t in zip(runs, start, target, strict=True))
         results += [replace(result, space=room.name) for result in made]
     return results
@@ -191,10 +199,11 @@ def _result(run: Run, start: Tensor, target: Tensor, device: torch.device, const
         )
     similarity = cosine_similarity(final[None], target[None]).item()
     refined = run.shadow is not None and torch.equal(run.pixels, quantise(run.pixels))
+    ways = "allow more passes or ask for less" if constraints == BOX else "allow a larger change, or ask for less"
     if status in {Status.STALLED, Status.BUDGET_EXHAUSTED} and refined:
         message = (
             f"The goal was met, but not by an 8-bit image: the closest has cosine {similarity:.7f} and relative "
-            f"residual {residual:.3g}; allow more passes or ask for less."
+            f"residual {residual:.3g}; {ways}."
         )
     return MatchResult(
         status=status,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from vitequiv.images.lattice import quantise
 from vitequiv.maps import Embed
 from vitequiv.matching.constraints import BOX, Constraints
 from vitequiv.matching.goal import Goal
@@ -118,7 +117,7 @@ def minimise(
                 run.graph_bytes = memory.bytes
         residual = point.embedding - chart(target)
         _evaluate(runs, point, residual, start, target)
-        for run, met in zip(runs, _met(saved, point, target, goal, runs), strict=True):
+        for run, met in zip(runs, _met(saved, point, start, target, goal, runs, constraints), strict=True):
             run.shadow = run.shadow if hand_over and not met else None
             if met:
                 run.status = Status.CONVERGED
@@ -168,7 +167,15 @@ def _evaluate(runs: list[Run], point: Linearisation, residual: Tensor, start: Te
             run.loss, run.pixels, run.embedding = losses[i], point.pixels[i].clone(), point.raw[i].clone()
 
 
-def _met(saved: Sequence[Embed], point: Linearisation, target: Tensor, goal: Goal, runs: list[Run]) -> list[bool]:
+def _met(
+    saved: Sequence[Embed],
+    point: Linearisation,
+    start: Tensor,
+    target: Tensor,
+    goal: Goal,
+    runs: list[Run],
+    constraints: Constraints,
+) -> list[bool]:
     """Which images are done; where the goal counts for the 8-bit image, that one is embedded too."""
     met = goal.met(point.raw, target)
     if goal.on_lattice:
@@ -176,7 +183,8 @@ def _met(saved: Sequence[Embed], point: Linearisation, target: Tensor, goal: Goa
         met &= affordable  # without a pass left it cannot be known
     if goal.on_lattice and met.any():
         candidates = met.nonzero()[:, 0]
-        met[candidates], _ = look_rounded(saved, point.pixels[candidates], target[candidates], goal)
+        rounded = constraints.round(point.pixels[candidates], start[candidates])
+        met[candidates], _ = look_rounded(saved, rounded, target[candidates], goal)
         for i in candidates.tolist():
             runs[i].forwards += len(saved)
             runs[i].shadow = point.pixels[i].clone()
@@ -185,19 +193,18 @@ def _met(saved: Sequence[Embed], point: Linearisation, target: Tensor, goal: Goa
     return [bool(m) for m in met.tolist()]
 
 
-def look_rounded(saved: Sequence[Embed], pixels: Tensor, target: Tensor, goal: Goal) -> tuple[Tensor, Tensor]:
+def look_rounded(saved: Sequence[Embed], rounded: Tensor, target: Tensor, goal: Goal) -> tuple[Tensor, Tensor]:
     """Whether images rounded to 8 bits meet the goal under all maps. Cost: a forward an image and map.
 
     Args:
         saved: The maps.
-        pixels: (B, 3, H, W).
+        rounded: (B, 3, H, W), multiples of 1/255.
         target: Embeddings to match (B, n).
         goal: The goal.
 
     Returns:
         Booleans (B,), and the least slack (B,).
     """
-    rounded = quantise(pixels)
     with torch.no_grad():
         seen = [embed(rounded) for embed in saved]
     met = torch.stack([goal.met(embedding, target, SAVING_MARGIN) for embedding in seen]).all(0)

@@ -118,7 +118,7 @@ def shrink(
         going = [runs[i] for i in state.index.tolist()]
         point = Linearisation(embed, state.pixels)
         _book(going, point, state, loss)
-        state, better, gradient, slack = _judge(saved, point, state, going, goal)
+        state, better, gradient, slack = _judge(saved, point, state, going, goal, constraints)
         for i in better.nonzero()[:, 0].tolist():
             going[i].pixels, going[i].embedding = point.pixels[i].clone(), point.raw[i].clone()
         state = _propose(state, better, gradient, slack, constraints, goal)
@@ -174,7 +174,12 @@ def _book(going: list[Run], point: Linearisation, state: _State, loss: LossName)
 
 
 def _judge(
-    saved: Sequence[Embed], point: Linearisation, state: _State, going: list[Run], goal: Goal
+    saved: Sequence[Embed],
+    point: Linearisation,
+    state: _State,
+    going: list[Run],
+    goal: Goal,
+    constraints: Constraints,
 ) -> tuple[_State, Tensor, Tensor, Tensor]:
     """Decide which points are better than the best so far, and differentiate the slack at each."""
     leaf = point.raw.clone().requires_grad_()
@@ -186,7 +191,8 @@ def _judge(
     better = goal.met(point.raw, state.target) & (size < state.size)
     if goal.on_lattice and better.any():
         candidates = better.nonzero()[:, 0]
-        better[candidates], least = look_rounded(saved, point.pixels[candidates], state.target[candidates], goal)
+        rounded = constraints.round(point.pixels[candidates], state.start[candidates])
+        better[candidates], least = look_rounded(saved, rounded, state.target[candidates], goal)
         lost = state.loss.clone()
         lost[candidates] = (slack[candidates] - least).clamp_min(0)
         state = dataclasses.replace(state, loss=lost)
