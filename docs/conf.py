@@ -45,6 +45,7 @@ html_show_sphinx = False
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 # Docstrings put code in single backticks.
 default_role = "code"

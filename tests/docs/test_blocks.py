@@ -55,7 +55,7 @@ def test_page(name, program, tmp_path, monkeypatch):
 
 def test_the_figures_are_those_of_the_tutorial_and_small():
     text = (pages.DOCS / figures.PAGE).read_text(encoding="utf-8")
-    assert sorted(re.findall(r"\]\(figures/([\w-]+)\.png\)", text)) == sorted(figures.FIGURES)
+    assert sorted(re.findall(r"!\[[^\]]*\]\(figures/([\w-]+)\.png\)", text)) == sorted(figures.FIGURES)
     sizes = {path.stem: path.stat().st_size for path in figures.DIRECTORY.iterdir()}
     assert set(sizes) == set(figures.FIGURES)
     assert {name: size for name, size in sizes.items() if size >= figures.MOST_BYTES} == {}

@@ -178,6 +178,7 @@ class GeneralSummary:
     nearer: float | None
 
 
+#: Measures of the whole, by path.
 Summary = LinearSummary | MatchedSummary | NullSummary | GeneralSummary
 
 
