@@ -18,6 +18,8 @@ NOT_RUN = {
     ("how-to/many-nodes.md", "vitequiv match --pairs"): "begins Ray three times: tests/cli/test_ray.py does",
     ("how-to/many-nodes.md", "ray start --head"): "needs several machines",
     ("how-to/many-nodes.md", "#!/bin/sh"): "needs Slurm",
+    ("reference/run-directory.md", "python -m tests.benchmarks.soak"): "takes half an hour",
+    ("how-to/long-runs.md", "python -m tests.benchmarks.long_runs"): "takes half an hour",
     ("explanation/match-benchmark.md", "python -m tests.benchmarks.match_peers --model hf"): "takes two hours",
     (
         "explanation/matching.md",
