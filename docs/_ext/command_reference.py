@@ -48,7 +48,7 @@ def _section(name: str, command: Any, context: Any) -> Iterator[str]:
     for panel, records in panels.items():
         yield from (f"```{{rubric}} {panel}", "```", "")
         for names, text in records:
-            says, extra = EXTRA.match(text).groups()  # type: ignore[union-attr]
+            says, extra = EXTRA.match(text).groups()  # type: ignore[union-attr]  # it matches any text
             yield f"`{names}`"
             yield f": {_plain(says)}" + (f" *{_plain(extra)}*" if extra else "")
             yield ""

@@ -55,6 +55,7 @@ def on_missing(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: 
     found = [full for full in domain.objects if full.endswith(name)]
     if len(found) != 1:
         return None
+    # Sphinx declares `node` narrower there than what its own event gives.
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, content)  # type: ignore[arg-type]
 
 

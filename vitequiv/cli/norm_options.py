@@ -17,7 +17,7 @@ Linf = Annotated[
     typer.Option(
         "--linf",
         metavar="E",
-        help="The most that a value may change, pixels in [0, 1]: a number in (0, 1], or levels, such as 8/255.",
+        help="The most that a value may change, pixels in [0, 1]: a number from 1/255 to 1, or levels, such as 8/255.",
         show_default=False,
         rich_help_panel=PANEL,
     ),
