@@ -1,4 +1,4 @@
-"""What is finite, and what is done where memory runs out."""
+"""What is finite, and what a graph keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vitequiv import load_encoder
-from vitequiv.memory import all_finite, graph_memory, in_batches
+from vitequiv.memory import all_finite, graph_memory
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
@@ -23,41 +23,6 @@ def test_one_entry_that_is_not_finite_is_seen(bad, dtype):
 
 def test_nothing_is_finite():
     assert all_finite(torch.empty(0, 3))
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
-        MemoryError(),
-    ],
-    ids=["cuda", "cpu", "python"],
-)
-def test_what_does_not_fit_is_halved_and_stays_small(error, caplog):
-    sizes = []
-
-    def compute(part):
-        sizes.append(len(part))
-        if len(part) > 2:
-            raise error
-        return sum(part)
-
-    assert sum(in_batches(compute, range(11), 8)) == 55
-    assert sizes == [8, 4, 2, 2, 2, 2, 2, 1]
-    assert [record.getMessage() for record in caplog.records] == [
-        "8 images together do not fit into the memory: going on with 4.",
-        "4 images together do not fit into the memory: going on with 2.",
-    ]
-
-
-@pytest.mark.parametrize(("error", "size"), [(MemoryError(), 1), (ValueError("no"), 4)])
-def test_what_halving_cannot_help_is_raised(error, size):
-    def compute(part):
-        raise error
-
-    with pytest.raises(type(error)):
-        in_batches(compute, [1, 2, 3, 4], size)
 
 
 def test_a_measured_graph_is_let_go():

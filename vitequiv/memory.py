@@ -1,23 +1,16 @@
-"""How much memory there is, how much a graph takes, and what to do when it runs out."""
+"""How much memory there is, how much a graph takes, and whether it ran out."""
 
 from __future__ import annotations
 
 import gc
-import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -122,39 +115,6 @@ def give_back() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def in_batches(compute: Callable[[Sequence[T]], R], items: Sequence[T], batch_size: int) -> list[R]:
-    """Compute items some at a time; where those do not fit into the memory, half as many from then on.
-
-    Args:
-        compute: From some items to their common result.
-        items: All of them.
-        batch_size: How many to begin with; halving it is logged as a warning.
-
-    Returns:
-        The results, in order.
-
-    Raises:
-        Exception: What `compute` raises, out of memory too if it is for one item.
-    """
-    results: list[R] = []
-    begin = 0
-    while begin < len(items):
-        part = items[begin : begin + batch_size]
-        try:
-            results.append(compute(part))
-        except Exception as error:
-            if len(part) == 1 or not is_out_of_memory(error):
-                raise
-        else:
-            begin += len(part)
-            continue
-        # Out of the handler, for the error's traceback holds the tensors.
-        batch_size = len(part) // 2
-        give_back()
-        logger.warning("%d images together do not fit into the memory: going on with %d.", len(part), batch_size)
-    return results
 
 
 def all_finite(tensor: Tensor) -> bool:

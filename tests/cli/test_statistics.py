@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections import Counter
 
 import numpy as np
@@ -12,8 +14,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT
+from tests.cli.test_resume import finish, start
+from tests.resumed import contents, listed, timeless
 from vitequiv import load_encoder, match
 from vitequiv.images.lattice import quantise
+from vitequiv.runs.statistics_parts import FOLDER
 
 JSON = ("--format", "json", "--quiet")
 
@@ -197,3 +202,34 @@ def test_misuse(run, photos, tmp_path, arguments, code, fragments):
     for fragment in fragments:
         assert fragment in done.err
     assert not list(tmp_path.glob("vitequiv-out/*/"))
+
+
+@pytest.mark.slow
+def test_killed_among_its_pairs_and_resumed_it_equals_an_undisturbed_run(scenes, tmp_path):
+    """Each attempt but the last is killed after one or two more batches of pairs."""
+    command = ("statistics", scenes, "--count", 24, "--batch-size", 3, "--cosine", 0.95, "--model", "tiny-clip",
+               "--model", "tiny-beit", *JSON)  # fmt: skip
+    whole = start(tmp_path, *command, "--out", "whole")
+    printed, _ = finish(whole)
+    out, chance, kills = tmp_path / "killed", random.Random(0), 0
+
+    def kept() -> int:
+        return sum(1 for _ in out.glob(f"*/{FOLDER}/[0-9]*")) + 8 * sum(1 for _ in out.glob("*/statistics.json"))
+
+    while kept() < 14:
+        wanted, process = kept() + chance.randint(1, 2), start(tmp_path, *command, "--out", out, "--resume")
+        while process.poll() is None and kept() < wanted:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.2))
+        process.kill()
+        finish(process)
+        kills += 1
+    assert kills >= 5
+    last = start(tmp_path, *command, "--out", out, "--resume")
+    resumed, _ = finish(last)
+    assert last.returncode == whole.returncode == 0
+    assert [timeless(json.loads(line)) for line in resumed.splitlines()] == [
+        timeless(json.loads(line)) for line in printed.splitlines()
+    ]
+    assert contents(out, "statistics") == contents(tmp_path / "whole", "statistics")
+    assert listed(out) == listed(tmp_path / "whole")

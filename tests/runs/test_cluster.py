@@ -16,7 +16,9 @@ import pytest
 import torch
 
 from tests.runs.fakes import Log, Shelf, Thing, fake_task, things
-from vitequiv import load_encoder
+from tests.runs.narrow import narrow_encoder
+from vitequiv import batching, load_encoder
+from vitequiv.batching import BatchSize
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
 from vitequiv.results.status import Status
@@ -24,9 +26,11 @@ from vitequiv.runs.cluster.choice import Crew, Node, Wish, choose_crew
 from vitequiv.runs.cluster.link import Cluster, connected
 from vitequiv.runs.cluster.pool import Pool
 from vitequiv.runs.cluster.tensors import from_wire, mapped, to_wire
-from vitequiv.runs.cluster.worker import traveller
+from vitequiv.runs.cluster.worker import Worker, traveller
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Elsewhere, Failure, Task, Work
+from vitequiv.runs.ldlc import LdlcData, LdlcPlan, ldlc_work
+from vitequiv.runs.worklist.items import Item
 
 ROOT = Path(__file__).parents[2]
 CREW = Crew(2, 1, "cpu", 2)
@@ -211,3 +215,18 @@ def test_crew(nodes, wish, device, fixed, crew):
 def test_no_room(nodes, wish, device, fixed, words):
     with pytest.raises(UsageError, match=words):
         choose_crew(nodes, wish, device, fixed)
+
+
+def test_a_worker_tells_of_halved_batches_and_leaves_its_neighbours_their_memory(monkeypatch):
+    """In this process: half of what is free, for four workers, holds five images of each; then not even those fit."""
+    encoder, network = narrow_encoder(2)
+    plan = LdlcPlan(("random",), None, 4, 4, 0, 0.01, 3, False, 0, BatchSize())
+    pixels = torch.rand(3, *encoder.input_size, generator=torch.Generator().manual_seed(0))
+    each = batching.image_bytes(encoder.embed, pixels)
+    monkeypatch.setattr(batching, "free_bytes", lambda _: 2 * 4 * 5 * each + 1)
+    threads = torch.get_num_threads()
+    worker = Worker(encoder, partial(ldlc_work, plan=plan), Crew(4, threads, "cpu", 4))
+    report, results = worker.compute([LdlcData(Item("one", Path("one.png")), pixels)])
+    assert report.notes == ("5 images together do not fit into the memory: going on with 2.",)
+    assert [result.status for result in results] == [Status.CONVERGED]
+    assert max(network.batches) == 5

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from tests.runs.fakes import Log, Shelf, Thing, fake_context, fake_task, things
+from vitequiv import batching
 from vitequiv.errors import ImageError, OutputError, UsageError
 from vitequiv.results.status import Status
-from vitequiv.runs.engine import batch as batches
 from vitequiv.runs.engine.loop import BATCHES_UNDER_WAY, run_items
 from vitequiv.runs.engine.task import Prepared
 from vitequiv.runs.interrupt import Interrupted, listen
@@ -42,7 +42,7 @@ def test_envelopes_come_in_the_order_of_the_list_and_batches_are_cut_by_place(ba
     names = [thing.name for thing in things(7)]
     assert [envelope.item for envelope in envelopes] == names == shelf.appended
     assert [envelope.result for envelope in envelopes] == [{"value": name.upper()} for name in names]
-    size = batch_size or batches.CPU_BATCH
+    size = batch_size or batching.CPU_BATCH
     assert log.batches == [names[start : start + size] for start in range(0, 7, size)]
 
 
@@ -123,7 +123,7 @@ def test_an_item_too_large_for_the_memory_fails_and_the_rest_goes_on(error):
     [(None, 100, 8), (10_000, 100, 8), (1000, 100, 5), (1000, 400, 1), (10, 400, 1), (1000, None, 8)],
 )
 def test_the_size_of_batches_goes_by_the_free_memory(monkeypatch, free, each, size):
-    monkeypatch.setattr(batches, "free_bytes", lambda _: free)
+    monkeypatch.setattr(batching, "free_bytes", lambda _: free)
     log, shelf = Log(), Shelf()
     task = fake_task(log, footprint=None if each is None else lambda _: each)
     assert len(list(run_items(things(10), task, batch_size=None, keeper=shelf))) == 10
@@ -134,7 +134,7 @@ def test_the_size_of_batches_goes_by_the_free_memory(monkeypatch, free, each, si
 @pytest.mark.parametrize("broken", [0, 1, 3, 5, 8, 9, 30])
 @pytest.mark.parametrize("each", [None, 400, 100])
 def test_however_late_the_first_good_item_comes_the_size_is_found(monkeypatch, broken, each):
-    monkeypatch.setattr(batches, "free_bytes", lambda _: 1000)
+    monkeypatch.setattr(batching, "free_bytes", lambda _: 1000)
     names = [f"i{number:03}" for number in range(broken)]
     log = Log()
     task = fake_task(log, prepare=raising(ImageError("no"), *names), footprint=None if each is None else lambda _: each)

@@ -14,7 +14,7 @@ from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.settings import Setting, Source
 from vitequiv.results.status import Status
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.record import differences
+from vitequiv.runs.record import differences, earlier_batch_size
 from vitequiv.runs.resume import digest, judge
 from vitequiv.runs.store import Existing, RunStore
 
@@ -234,8 +234,10 @@ def test_a_record_that_is_none_is_one_sentence(out, text, says):
 def test_several_models_share_a_record(out):
     store, _ = begin(out)
     other = replace(CONTEXT, model=replace(CONTEXT.model, spec="other", weights_sha256="1" * 64))
-    store.turn_to(other)
-    store.turn_to(CONTEXT)
+    store.turn_to(other, 4)
+    assert earlier_batch_size(out.record, "other") == 4
+    assert earlier_batch_size(out.record, "fake") is None  # it has ended
+    store.turn_to(CONTEXT, 8)
     assert [model["spec"] for model in json.loads(out.record.read_text())["models"]] == ["fake", "other"]
     with pytest.raises(UsageError, match="other weights of other"):
         begin(out, replace(other, model=replace(other.model, weights_sha256="2" * 64)), Existing.RESUME)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize, batch_size_of, in_batches, settle
 from vitequiv.classification.cosine import Classifier
 from vitequiv.classification.head import head_classifier
 from vitequiv.classification.prototypes import prototype_classifier
@@ -16,8 +17,6 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
 from vitequiv.results.classify import Classification
 from vitequiv.results.cost import Cost
-
-BATCH_SIZE = 32
 
 
 def classify(
@@ -29,7 +28,7 @@ def classify(
     head: bool = False,
     prototypes: Mapping[str, Tensor] | None = None,
     temperature: float | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> Classification:
     """Classify images in one of three ways; by default with the checkpoint's own head.
 
@@ -41,7 +40,8 @@ def classify(
         head: Use the checkpoint's own classifier.
         prototypes: By class, example images (K, 3, H, W), for the nearest class mean.
         temperature: Of the softmax over cosines; None for the checkpoint's own (text), where it has none 0.01.
-        batch_size: Images embedded together.
+        batch_size: Images embedded together; None to go by the free memory, which takes 3 forwards that are not
+            counted. Where it runs out all the same, they are halved and a warning is logged.
 
     Returns:
         Logits and probabilities, image by class, and the embeddings. Cost: a forward an image, with a head two,
@@ -51,6 +51,7 @@ def classify(
         UsageError: If the encoder has no such classifier, or none is named and the checkpoint has no head.
         ValueError: If more than one classifier is named or a shape or range is not as described.
     """
+    together = batch_size_of(batch_size)
     if (labels is not None) + head + (prototypes is not None) > 1:
         raise ValueError("Give one of labels, head and prototypes, not several.")
     if temperature is not None and not 0 < temperature < float("inf"):
@@ -59,16 +60,19 @@ def classify(
         raise ValueError("temperature is for cosines (labels, prototypes): a head has logits of its own.")
     if templates and labels is None:
         raise ValueError("templates go with labels.")
+    images = encoder.batch(pixels)
+    if len(images):
+        settle(together, encoder.embed, images[0])
     classifier: Classifier
     if labels is not None:
         classifier = zero_shot_classifier(encoder, labels, templates, temperature)
     elif prototypes is not None:
-        examples = {name: embed_all(encoder, encoder.batch(x, name), batch_size) for name, x in prototypes.items()}
+        examples = {name: embed_all(encoder, encoder.batch(x, name), together) for name, x in prototypes.items()}
         classifier = prototype_classifier(examples, temperature)
     else:
         require_some_classifier(encoder, head)
         classifier = head_classifier(encoder)
-    return apply(encoder, classifier, encoder.batch(pixels), batch_size)
+    return apply(encoder, classifier, images, together)
 
 
 def require_some_classifier(encoder: Encoder, named: bool) -> None:
@@ -90,24 +94,30 @@ def require_some_classifier(encoder: Encoder, named: bool) -> None:
     )
 
 
-def apply(encoder: Encoder, classifier: Classifier, pixels: Tensor, batch_size: int = BATCH_SIZE) -> Classification:
+def apply(encoder: Encoder, classifier: Classifier, pixels: Tensor, batch_size: int | BatchSize) -> Classification:
     """Run a classifier.
 
     Args:
         encoder: The encoder it was made for.
         classifier: The classifier.
         pixels: (B, 3, H, W) in [0, 1] at the input size.
-        batch_size: Images at once.
+        batch_size: Images at once; fewer where they do not fit into the memory.
 
     Returns:
         Its logits, probabilities, and the embeddings.
     """
     began = time.perf_counter()
-    logits, embeddings = [], []
-    for start in range(0, len(pixels), batch_size):
-        chunk = pixels[start : start + batch_size]
-        embeddings.append(embed_all(encoder, chunk, batch_size))
-        logits.append(classifier.logits(encoder, chunk, embeddings[-1]))
+    logits: list[Tensor] = []
+    embeddings: list[Tensor] = []
+
+    def look(part: Sequence[int]) -> None:
+        chunk = pixels[part[0] : part[-1] + 1]
+        with torch.no_grad():
+            embedded = encoder.embed(chunk)
+        logits.append(classifier.logits(encoder, chunk, embedded))
+        embeddings.append(embedded)
+
+    in_batches(look, range(len(pixels)), batch_size)
     together = torch.cat(logits)
     forwards = len(pixels) * (1 + classifier.forwards)
     return Classification(
@@ -119,13 +129,13 @@ def apply(encoder: Encoder, classifier: Classifier, pixels: Tensor, batch_size: 
     )
 
 
-def embed_all(encoder: Encoder, pixels: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
+def embed_all(encoder: Encoder, pixels: Tensor, batch_size: int | BatchSize) -> Tensor:
     """Embed images without a graph.
 
     Args:
         encoder: The encoder.
         pixels: (B, 3, H, W) in [0, 1] at the input size.
-        batch_size: Images at once.
+        batch_size: Images at once; fewer where they do not fit into the memory.
 
     Returns:
         (B, n).
@@ -133,4 +143,6 @@ def embed_all(encoder: Encoder, pixels: Tensor, batch_size: int = BATCH_SIZE) ->
     if not len(pixels):
         return pixels.new_zeros((0, encoder.embedding_dim))
     with torch.no_grad():
-        return torch.cat([encoder.embed(pixels[i : i + batch_size]) for i in range(0, len(pixels), batch_size)])
+        return torch.cat(
+            in_batches(lambda part: encoder.embed(pixels[part[0] : part[-1] + 1]), range(len(pixels)), batch_size)
+        )

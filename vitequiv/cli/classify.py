@@ -60,7 +60,7 @@ def classify(
     quiet: options.Quiet = False,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
-    batch_size: options.BatchSize = 32,
+    batch_size: options.BatchSize = options.AUTO,
     config: options.Config = None,
 ) -> None:
     """Classify images, and see what a match does to their classes, in one encoder or several."""
@@ -79,6 +79,7 @@ def classify(
         "batch_size": batch_size,
     }
     settings = settings_of(context, given)
+    together = options.parse_batch_size(batch_size)
     choice = choose(labels, labels_file, template or [], head, prototypes, temperature)
     work = work_from_paths(paths or [], sys.stdin)
     named = Setting(", ".join(model), settings["model"].source)
@@ -94,13 +95,17 @@ def classify(
         return load_encoder(spec, device=device, dtype=getattr(torch, dtype), readout=readout)
 
     def begin(encoder: Encoder, directory: RunDirectory) -> Begun:
+        from vitequiv.batching import BatchSize
         from vitequiv.runs.classify import classify_task
         from vitequiv.runs.context import describe_run
 
         run = describe_run(VERB, encoder, settings, seed=0)
-        return Begun(
-            run, encoder, lambda observe: classify_task(encoder, work, choice, batch_size, run, directory, observe)
-        )
+        size = BatchSize(together)
+
+        def task(observe: Any) -> Any:
+            return classify_task(encoder, work, choice, size, run, directory, observe)
+
+        return Begun(run, encoder, task, within=size)
 
     def show(envelope: Envelope) -> None:
         done.append(envelope)

@@ -122,7 +122,7 @@ def ldlc(
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     seed: options.Seed = 0,
-    batch_size: options.BatchSize = 8,
+    batch_size: options.BatchSize = options.AUTO,
     engine: Engine = EngineName.HERE,
     ray_address: RayAddress = None,
     ray_workers: RayWorkers = None,
@@ -148,6 +148,7 @@ def ldlc(
         "batch_size": batch_size,
     }
     settings = settings_of(context, given)
+    together = options.parse_batch_size(batch_size)
     ray = parse_engine(context, engine, ray_address, ray_workers, ray_threads, device)
     if dtype is options.DType.BFLOAT16:
         raise UsageError(
@@ -165,6 +166,7 @@ def ldlc(
         # Imported here, so that help and usage errors do not wait for torch.
         import torch
 
+        from vitequiv.batching import BatchSize
         from vitequiv.encoders.load import load_encoder
         from vitequiv.geometry.groups import find_directions
         from vitequiv.runs.context import describe_run
@@ -172,10 +174,15 @@ def ldlc(
 
         encoder = load_encoder(model, device=place.device, dtype=getattr(torch, dtype), readout=readout)
         chosen = tuple(name if name in set(Directions) else find_directions(name) for name in groups)
-        plan = LdlcPlan(chosen, target, count, measured, along, epsilon, points, sweep, seed, batch_size)
+        size = BatchSize(together)
+        plan = LdlcPlan(chosen, target, count, measured, along, epsilon, points, sweep, seed, size)
         run = describe_run(VERB, encoder, settings, seed, {DIRECTIONS: groups}, place.elsewhere)
         before = None if quiet else lambda expected: print_note(f"Full Jacobian: {expected}.")
-        return Begun(run, encoder, lambda observe: ldlc_task(encoder, plan, run, directory, before, observe))
+
+        def task(observe: Any) -> Any:
+            return ldlc_task(encoder, plan, run, directory, before, observe)
+
+        return Begun(run, encoder, task, within=size)
 
     def after(envelope: Envelope) -> None:
         if envelope.result and epsilon is None and not quiet:

@@ -118,7 +118,7 @@ def match(
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     seed: options.Seed = 0,
-    batch_size: options.AutoBatchSize = options.AUTO,
+    batch_size: options.BatchSize = options.AUTO,
     engine: Engine = EngineName.HERE,
     ray_address: RayAddress = None,
     ray_workers: RayWorkers = None,

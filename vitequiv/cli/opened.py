@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from vitequiv.results.settings import Setting
 from vitequiv.runs.cluster.choice import Wish
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.interrupt import Interrupted, check, shielded
+from vitequiv.runs.notes import told
 
 if TYPE_CHECKING:
     from vitequiv.runs.store import Existing
@@ -94,31 +94,11 @@ def opened(asked: Asked, names: Callable[[], Iterator[str]] | None) -> Iterator[
             with shielded():  # an exception in the midst of this import can abort the process, for it runs through C++
                 import torch  # noqa: F401
             check()
-            with _notes_of_the_library(asked.say):
+            with told(asked.say):
                 yield directory
         except Interrupted:
             print_error(f"Interrupted: all items that ended are in {asked.out}; go on with: {_again()}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
-
-
-@contextmanager
-def _notes_of_the_library(say: Callable[[str], None]) -> Iterator[None]:
-    """Say what the library logs as the notes of the run are said."""
-    logger, handler = logging.getLogger("vitequiv"), _Notes(say)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _Notes(logging.Handler):
-    def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__(logging.WARNING)
-        self._say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._say(record.getMessage())
 
 
 def _again() -> str:

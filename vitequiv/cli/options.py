@@ -67,13 +67,12 @@ Resume = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.", rich_help_panel=RUN)]
-BatchSize = Annotated[int, typer.Option(min=1, help="Items worked on together.", rich_help_panel=RUN)]
-AutoBatchSize = Annotated[
+BatchSize = Annotated[
     str,
     typer.Option(
         "--batch-size",
         metavar="N|auto",
-        help="Items worked on together; auto goes by the free memory.",
+        help="How many go through the network together; auto goes by the free memory.",
         rich_help_panel=RUN,
     ),
 ]

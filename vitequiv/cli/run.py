@@ -20,6 +20,7 @@ from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.worklist.items import ModelItem, WorkList
 
 if TYPE_CHECKING:
+    from vitequiv.batching import BatchSize
     from vitequiv.encoders.base import Encoder
     from vitequiv.runs.context import RunContext
     from vitequiv.runs.engine.task import Named, Task
@@ -42,12 +43,37 @@ class Begun:
         encoder: The model.
         task: From what a task tells its progress to the task.
         batch_size: Items computed together; None to choose.
+        within: How many images an item's work puts together, for verbs that do one item at a time.
     """
 
     context: RunContext
     encoder: Encoder
     task: Callable[[Any], Task[Any, Any, Any]]
     batch_size: int | None = 1
+    within: BatchSize | None = None
+
+    def settle(self, asked: Asked, directory: RunDirectory, here: bool) -> None:
+        """Settle what is put together within an item: as in the run that is resumed, else by the free memory.
+
+        Args:
+            asked: The options.
+            directory: The run's directory.
+            here: Whether it is computed in this process.
+        """
+        from vitequiv.batching import settle_for
+        from vitequiv.runs.record import earlier_batch_size
+
+        if self.within is None:
+            return
+        if self.within.now is None and asked.resume:
+            self.within.now = earlier_batch_size(directory.record, self.encoder.spec)
+        if here:
+            settle_for(self.within, self.encoder)
+
+    @property
+    def recorded_size(self) -> int | None:
+        """What the run's record says of the size."""
+        return self.within.now if self.within else self.batch_size
 
 
 def run_verb(
@@ -77,6 +103,7 @@ def run_verb(
         renderer = Renderer(asked.output_format, columns)
         total = None if work.live else sum(1 for _ in work.read())
         afar = place.elsewhere is not None  # where only the items that end are seen
+        begun.settle(asked, directory, here=not afar)
         with (items_progress if afar else progress)(total, asked.quiet) as observe, ExitStack() as stack:
             from vitequiv.runs.engine.loop import run_items
 
@@ -86,7 +113,7 @@ def run_verb(
             envelopes = run_items(
                 work.read(),
                 task,
-                batch_size=keeper.record.batch_size,
+                batch_size=begun.batch_size or keeper.record.batch_size,
                 keeper=keeper,
                 patience=PATIENCE if work.live else None,
                 say=asked.say,
@@ -135,12 +162,13 @@ def run_models(
             from vitequiv.runs.engine.loop import run_items
 
             begun = begin(encoder, directory)
+            begun.settle(asked, directory, here=True)
             with progress(None, asked.quiet) as observe:
                 task = begun.task(observe)  # first, for what is wrong with the wish may show only here
                 if keeper is None:
                     keeper = stack.enter_context(store(asked, directory, begun))
                 else:
-                    keeper.turn_to(begun.context)
+                    keeper.turn_to(begun.context, begun.recorded_size)
                 envelopes = list(run_items([ModelItem(item)], task, keeper=keeper, say=asked.say))
             for envelope in envelopes:
                 show(replace(envelope, result=jsonable(envelope.result)))
@@ -162,7 +190,7 @@ def store(asked: Asked, directory: RunDirectory, begun: Begun) -> Iterator[RunSt
     """
     from vitequiv.runs.store import RunStore
 
-    keeper = RunStore(directory, begun.context, asked.existing, begun.batch_size, asked.say)
+    keeper = RunStore(directory, begun.context, asked.existing, begun.recorded_size, asked.say)
     try:
         yield keeper
     finally:

@@ -122,7 +122,7 @@ def statistics(
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     seed: options.Seed = 0,
-    batch_size: options.BatchSize = 8,
+    batch_size: options.BatchSize = options.AUTO,
     config: options.Config = None,
 ) -> None:
     """Match random pairs of a folder, without post-selection: rates, distributions and sizes with their errors."""
@@ -148,6 +148,7 @@ def statistics(
         "batch_size": batch_size,
     }
     settings = settings_of(context, given)
+    together = options.parse_batch_size(batch_size)
     require_registered(SOLVER, solver)
     if not -1 < cosine <= 1:
         raise UsageError(f"--cosine must be above -1 and at most 1, got {cosine:g}.")
@@ -172,6 +173,7 @@ def statistics(
         return load_encoder(spec, device=device, dtype=getattr(torch, dtype), readout=readout)
 
     def begin(encoder: Encoder, directory: RunDirectory) -> Begun:
+        from vitequiv.batching import BatchSize
         from vitequiv.matching.goal import Goal
         from vitequiv.matching.guarded import step_size_of
         from vitequiv.matching.solvers import make_solver
@@ -182,9 +184,14 @@ def statistics(
         step_rule = make_solver(solver, step_size)
         settings["step_size"] = Setting(step_size_of(step_rule), settings["step_size"].source)
         goal = Goal(cosine=cosine, max_passes=max_passes)
-        plan = StatisticsPlan(pairs, candidates, seed, different_class, choice, step_rule, goal, batch_size)
+        size = BatchSize(together)
+        plan = StatisticsPlan(pairs, candidates, seed, different_class, choice, step_rule, goal, size)
         run = describe_run(VERB, encoder, settings, seed, {SOLVER: [solver]})
-        return Begun(run, encoder, lambda observe: statistics_task(encoder, plan, run, directory, observe))
+
+        def task(observe: Any) -> Any:
+            return statistics_task(encoder, plan, run, directory, observe, resume)
+
+        return Begun(run, encoder, task, within=size)
 
     code = run_models(asked, model, load, begin, lambda _, quiet: match_progress(len(pairs), quiet), renderer.item)
     renderer.finish(str(out))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize, in_batches
 from vitequiv.geometry.forward_mode import forward_mode
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.maps import Embed
-from vitequiv.memory import in_batches, is_out_of_memory
+from vitequiv.memory import is_out_of_memory
 from vitequiv.precision import in_float64
 
 
@@ -33,7 +34,7 @@ class AlongSegments:
 
 
 def derivatives_along(
-    embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, *, batch_size: int = 8
+    embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, *, batch_size: int | BatchSize = 8
 ) -> AlongSegments:
     """Measure how fast the embedding changes at each point of a grid along each direction.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize, batch_size_of, settle
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ImageError, ModelError
 from vitequiv.geometry.along import AlongSegments, derivatives_along
@@ -49,7 +50,7 @@ def ldlc(
     points: int = DEFAULT_POINTS,
     sweep: bool = False,
     seed: int = 0,
-    batch_size: int = 8,
+    batch_size: int | BatchSize | None = None,
     before: Callable[[Preflight], None] | None = None,
     observe: Callable[[int, int], None] | None = None,
 ) -> LdlcResult:
@@ -74,7 +75,8 @@ def ldlc(
         points: Grid points, odd, at least 3.
         sweep: Look along epsilon even where it is given.
         seed: Seed of the random directions.
-        batch_size: Images embedded together.
+        batch_size: Images embedded together, or a size that is shared; None to go by the free memory, which takes 3
+            forwards that are not counted. Where it runs out all the same, they are halved and a warning is logged.
         before: Told what J will take.
         observe: Told of rows of J done and rows in all.
 
@@ -98,6 +100,7 @@ def ldlc(
     if count < measured or measured < 1:
         raise ValueError(f"At least one direction must be measured, of those counted: got {measured} of {count}.")
     check_grid(image, 1.0 if epsilon is None else epsilon, points)
+    together = batch_size_of(batch_size)
     began = time.perf_counter()
     operator = linearise(encoder, image)
     # V beside J, and random and null directions in float64: made, projected, and scaled.
@@ -117,11 +120,12 @@ def ldlc(
     point = AtImage(image, matrix, found, NormalSpace(found.right), matched)
     forwards, vjps, jvps = operator.forwards, operator.vjps, operator.jvps
 
+    settle(together, encoder.embed, image)
     rows: list[SweepRow] = []
     if epsilon is None or sweep:
         at_random = uniform(point, SWEPT - 1, torch.Generator().manual_seed(seed))
         swept = torch.cat([found.right[:, :1].cpu(), at_random], dim=1)
-        rows = sweep_epsilon(encoder.embed, image, swept, points=points, batch_size=batch_size)
+        rows = sweep_epsilon(encoder.embed, image, swept, points=points, batch_size=together)
         forwards += (len(rows) + 1) * (2 * SWEPT + 1)
     chosen = epsilon is None
     if epsilon is None:
@@ -133,8 +137,8 @@ def ldlc(
     leak: float | None = None
     for name, group in groups.items():
         vectors, derivatives = _directions(point, group, count, measured, _generator(name, seed))
-        constants = directional_constants(encoder.embed, image, vectors, epsilon, points=points, batch_size=batch_size)
-        segments = _segments(encoder, image, vectors[:, :along], grid(epsilon, points), batch_size)
+        constants = directional_constants(encoder.embed, image, vectors, epsilon, points=points, batch_size=together)
+        segments = _segments(encoder, image, vectors[:, :along], grid(epsilon, points), together)
         if name == Directions.NULL:
             leak = float(point.normal.overlaps(vectors).norm(dim=0).max())
         forwards += constants.forwards + segments.forwards
@@ -173,7 +177,9 @@ def _generator(name: str, seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
 
 
-def _segments(encoder: Encoder, image: Tensor, vectors: Tensor, offsets: Tensor, batch_size: int) -> AlongSegments:
+def _segments(
+    encoder: Encoder, image: Tensor, vectors: Tensor, offsets: Tensor, batch_size: BatchSize
+) -> AlongSegments:
     try:
         return derivatives_along(encoder.embed, image, vectors, offsets, batch_size=batch_size)
     except ModelError:  # a model with a backward pass alone: the rest can be measured all the same

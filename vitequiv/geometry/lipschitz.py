@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize, in_batches
 from vitequiv.geometry.spectrum import ROUNDING
 from vitequiv.maps import Embed
-from vitequiv.memory import in_batches
 from vitequiv.precision import in_float64
 
 
@@ -33,7 +33,13 @@ class Constants:
 
 
 def directional_constants(
-    embed: Embed, pixels: Tensor, directions: Tensor, epsilon: float, *, points: int = 5, batch_size: int = 8
+    embed: Embed,
+    pixels: Tensor,
+    directions: Tensor,
+    epsilon: float,
+    *,
+    points: int = 5,
+    batch_size: int | BatchSize = 8,
 ) -> Constants:
     """Estimate the smallest L with |f(x + b d) - f(x + a d)| <= L |b - a| for all a, b in [-epsilon, epsilon] (Eq. 7).
 
@@ -112,7 +118,7 @@ def grid(epsilon: float, points: int) -> Tensor:
 
 
 def _along(
-    embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, centre: Tensor, batch_size: int
+    embed: Embed, pixels: Tensor, directions: Tensor, offsets: Tensor, centre: Tensor, batch_size: int | BatchSize
 ) -> Tensor:
     """Embed x + t d for each direction (columns) and offset, taking f(x) as known: (k, points, n) in float64."""
     outer = [t for t in offsets.tolist() if t]
@@ -163,7 +169,7 @@ def sweep_epsilon(
     points: int = 3,
     largest: float = 1.0,
     steps: int = 10,
-    batch_size: int = 8,
+    batch_size: int | BatchSize = 8,
 ) -> list[SweepRow]:
     """Measure the constants over a range of epsilon, a quarter each time.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from vitequiv.geometry.operator import Jacobian
-from vitequiv.memory import free_bytes
+from vitequiv.memory import free_bytes, give_back, is_out_of_memory
+
+logger = logging.getLogger(__name__)
 
 LARGEST_CHUNK = 64
 CHUNK_OF_THREADS = 4
@@ -41,8 +44,8 @@ def chunk_rows(jacobian: Jacobian) -> int:
 def dense(jacobian: Jacobian, observe: Callable[[int], None] | None = None, chunk: int | None = None) -> Tensor:
     """Compute J through the one graph of the operator.
 
-    A chunk that does not fit into the accelerator's memory is halved; where a layer's backward has no batching rule,
-    rows are computed one by one.
+    A chunk that does not fit into the memory is halved, and a warning is logged; where a layer's backward has no
+    batching rule, rows are computed one by one.
 
     Args:
         jacobian: The operator.
@@ -54,6 +57,7 @@ def dense(jacobian: Jacobian, observe: Callable[[int], None] | None = None, chun
 
     Raises:
         RuntimeError: If not even one row can be computed.
+        MemoryError: The same, for want of memory on the CPU.
     """
     n, m = jacobian.shape
     chunk = chunk or chunk_rows(jacobian)
@@ -64,12 +68,20 @@ def dense(jacobian: Jacobian, observe: Callable[[int], None] | None = None, chun
         wanted = identity[done : done + chunk]
         try:
             matrix[done : done + len(wanted)] = jacobian.rows(wanted)
-        except RuntimeError as error:
-            if chunk == 1:
+        except (RuntimeError, MemoryError) as error:
+            if len(wanted) == 1:
                 raise
-            chunk = chunk // 2 if isinstance(error, torch.OutOfMemoryError) else 1
+            lacking = is_out_of_memory(error)
+        else:
+            done += len(wanted)
+            if observe:
+                observe(done)
             continue
-        done += len(wanted)
-        if observe:
-            observe(done)
+        # Out of the handler, for the error's traceback holds the tensors.
+        if lacking:
+            chunk = len(wanted) // 2
+            give_back()
+            logger.warning("%d rows together do not fit into the memory: going on with %d.", len(wanted), chunk)
+        else:
+            chunk = 1
     return matrix

@@ -18,7 +18,8 @@ class RunFile:
         verb: The verb.
         started: When it began, UTC, ISO 8601 to a second.
         resumed: When it was taken up again, each time.
-        batch_size: Items computed together; null until `auto` has settled it.
+        batch_size: Items computed together; null until `auto` has settled it. For verbs that do one item at a time,
+            what they put together within it: images, and pairs of `statistics`; null where Ray's workers settle it.
         models: Each model of the run.
         settings: Every option's value with its source.
         environment: Versions, device, dtype and seed.

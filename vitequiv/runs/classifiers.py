@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-import torch
-
-from vitequiv.classification.api import embed_all, require_some_classifier
+from vitequiv.batching import BatchSize
+from vitequiv.classification.api import require_some_classifier
 from vitequiv.classification.choice import ClassifierChoice
 from vitequiv.classification.cosine import Classifier
 from vitequiv.classification.head import head_classifier
@@ -15,20 +14,20 @@ from vitequiv.classification.prototypes import prototype_classifier
 from vitequiv.classification.zero_shot import zero_shot_classifier
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
-from vitequiv.images.decode import load_image
 from vitequiv.results.envelope import InputRecord
 from vitequiv.results.names import ClassifierKind
+from vitequiv.runs.embedding_files import embed_files
 
 
 def build_classifier(
-    encoder: Encoder, choice: ClassifierChoice, batch_size: int, leave_out: Collection[Path] = ()
+    encoder: Encoder, choice: ClassifierChoice, batch_size: int | BatchSize, leave_out: Collection[Path] = ()
 ) -> tuple[Classifier, tuple[InputRecord, ...]]:
     """Make a classifier.
 
     Args:
         encoder: The encoder it is for.
         choice: Which.
-        batch_size: Images embedded together.
+        batch_size: Images embedded together; fewer where they do not fit into the memory.
         leave_out: Example images that must not be used.
 
     Returns:
@@ -50,10 +49,10 @@ def build_classifier(
 
 
 def _prototypes(
-    encoder: Encoder, choice: ClassifierChoice, batch_size: int, leave_out: Collection[Path]
+    encoder: Encoder, choice: ClassifierChoice, batch_size: int | BatchSize, leave_out: Collection[Path]
 ) -> tuple[Classifier, tuple[InputRecord, ...]]:
     out = {path.resolve() for path in leave_out}
-    records = []
+    records: list[InputRecord] = []
     embeddings = {}
     for name, paths in choice.examples:
         kept = [path for path in paths if path.resolve() not in out]
@@ -62,13 +61,6 @@ def _prototypes(
                 f"All images of the class {name!r} were drawn, so none is left to be its prototype: lower --count, add "
                 "images, or name others with --prototypes DIR."
             )
-        parts = []
-        for start in range(0, len(kept), batch_size):
-            pixels = []
-            for path in kept[start : start + batch_size]:
-                image = load_image(path)
-                records.append(InputRecord("prototype", str(path), image.sha256, image.notes))
-                pixels.append(encoder.preprocess(image.image))
-            parts.append(embed_all(encoder, torch.stack(pixels), batch_size))
-        embeddings[name] = torch.cat(parts)
+        embeddings[name], examples = embed_files(encoder, kept, "prototype", batch_size)
+        records += examples
     return prototype_classifier(embeddings, choice.temperature), tuple(records)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize, batch_size_of, settle_for
 from vitequiv.classification.api import apply
 from vitequiv.classification.choice import ClassifierChoice
 from vitequiv.classification.cosine import Classifier
@@ -30,7 +31,7 @@ from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
-from vitequiv.runs.failures import reason
+from vitequiv.runs.failures import explain
 from vitequiv.runs.worklist.classify import MATCHED, ClassifyWork, MatchRows, Row
 from vitequiv.runs.worklist.items import ModelItem
 
@@ -56,7 +57,7 @@ def run_classify(
     item: str,
     work: ClassifyWork,
     choice: ClassifierChoice,
-    batch_size: int,
+    batch_size: int | BatchSize | None,
     context: RunContext,
     out: RunDirectory,
     observe: Callable[[int, int], None] | None = None,
@@ -68,7 +69,7 @@ def run_classify(
         item: Name of the folder.
         work: The images.
         choice: The classifier.
-        batch_size: Images at once.
+        batch_size: Images at once; fewer where they do not fit into the memory; None to choose.
         context: What goes into the envelope.
         out: Where to write.
         observe: Told of images done and images in all.
@@ -85,7 +86,7 @@ def classify_task(
     encoder: Encoder,
     work: ClassifyWork,
     choice: ClassifierChoice,
-    batch_size: int,
+    batch_size: int | BatchSize | None,
     context: RunContext,
     out: RunDirectory,
     observe: Callable[[int, int], None] | None = None,
@@ -96,7 +97,7 @@ def classify_task(
         encoder: The encoder.
         work: The images.
         choice: The classifier; made here, for what is wrong with it is wrong with the whole run.
-        batch_size: Images at once.
+        batch_size: Images at once; fewer where they do not fit into the memory; None to choose.
         context: What goes into the envelope.
         out: Where to write.
         observe: Told of images done and images in all.
@@ -104,12 +105,15 @@ def classify_task(
     Returns:
         The task, for one item, the model's.
     """
-    classifier, examples = build_classifier(encoder, choice, batch_size)
+    size = batch_size_of(batch_size)
+    settle_for(size, encoder)
+    classifier, examples = build_classifier(encoder, choice, size)
 
     def look(work: ClassifyWork) -> list[_Seen]:
         seen: list[_Seen] = []
-        for start in range(0, len(work.rows), batch_size):
-            seen += _look(encoder, classifier, work.rows[start : start + batch_size])
+        while len(seen) < len(work.rows):
+            part = work.rows[len(seen) : len(seen) + settle_for(size, encoder)]
+            seen += _look(encoder, classifier, part, size)
             if observe:
                 observe(len(seen), len(work.rows))
         return seen
@@ -184,7 +188,7 @@ def _sentence(failures: Sequence[tuple[str, str]], total: int) -> str:
     return f"{len(failures)} of {total} could not be classified; {failures[0][0]}: {failures[0][1]}"
 
 
-def _look(encoder: Encoder, classifier: Classifier, rows: Sequence[Row]) -> list[_Seen]:
+def _look(encoder: Encoder, classifier: Classifier, rows: Sequence[Row], size: BatchSize) -> list[_Seen]:
     """Decode and classify some rows together; one by one if the model fails on them, to know on which."""
     seen: list[_Seen] = []
     pixels: list[Tensor] = []
@@ -197,7 +201,7 @@ def _look(encoder: Encoder, classifier: Classifier, rows: Sequence[Row]) -> list
             seen.append(_Seen(row, InputRecord(row.role, str(row.path), image.sha256, image.notes)))
         except VitequivError as error:
             seen.append(_Seen(row, InputRecord(row.role, str(row.path)), failure=error.message))
-    results = iter(_classify(encoder, classifier, pixels))
+    results = iter(_classify(encoder, classifier, pixels, size))
     done = []
     for one in seen:
         result = one.failure or next(results)
@@ -208,15 +212,20 @@ def _look(encoder: Encoder, classifier: Classifier, rows: Sequence[Row]) -> list
     return done
 
 
-def _classify(encoder: Encoder, classifier: Classifier, pixels: list[Tensor]) -> list[Classification | str]:
+def _classify(
+    encoder: Encoder, classifier: Classifier, pixels: list[Tensor], size: BatchSize
+) -> list[Classification | str]:
     if not pixels:
         return []
+    result, failure = None, ""
     try:
-        result = apply(encoder, classifier, torch.stack(pixels), len(pixels))
+        result = apply(encoder, classifier, torch.stack(pixels), size)
     except Exception as error:
+        failure = explain(error, f"The model {encoder.spec} failed on this image")
+    if result is None:  # out of the handler, for the error's traceback holds the tensors
         if len(pixels) == 1:
-            return [f"The model {encoder.spec} failed on this image: {reason(error)}"]
-        return [one for x in pixels for one in _classify(encoder, classifier, [x])]
+            return [failure]
+        return [one for x in pixels for one in _classify(encoder, classifier, [x], size)]
     share = Cost(
         forwards=result.cost.forwards // len(pixels),
         seconds=result.cost.seconds / len(pixels),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from vitequiv.errors import VitequivError
 
+OUT_OF_MEMORY = "does not fit into the memory even alone: free memory, or try --dtype bfloat16 or a smaller model"
+"""What to say of one item that no halving can help; begins with its subject."""
+
 
 def reason(error: BaseException) -> str:
     """The first line of an exception's text.
@@ -27,4 +30,9 @@ def explain(error: BaseException, otherwise: str) -> str:
     Returns:
         The error's own sentence if it was written for users, else `otherwise` and the reason.
     """
-    return error.message if isinstance(error, VitequivError) else f"{otherwise}: {reason(error)}"
+    if isinstance(error, VitequivError):
+        return error.message
+    # Imported here, for it needs torch, and help and usage errors do not wait for that.
+    from vitequiv.memory import is_out_of_memory
+
+    return f"{otherwise}: it {OUT_OF_MEMORY}." if is_out_of_memory(error) else f"{otherwise}: {reason(error)}"

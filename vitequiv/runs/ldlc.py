@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ImageError
 from vitequiv.geometry.budget import Preflight
@@ -63,7 +64,7 @@ class LdlcPlan:
         points: Grid points.
         sweep: Look along epsilon even where it is given.
         seed: Seed of the directions.
-        batch_size: Images embedded together.
+        batch_size: Images embedded together; shared by the items, for what does not fit once does not fit again.
     """
 
     directions: tuple[str | NamedDirections, ...]
@@ -75,7 +76,7 @@ class LdlcPlan:
     points: int
     sweep: bool
     seed: int
-    batch_size: int
+    batch_size: BatchSize
 
 
 def ldlc_task(
@@ -171,7 +172,8 @@ def ldlc_work(
             observe=observe,
         )
 
-    return Work(lambda batch: [measure(data) for data in batch], "The constants of this image could not be measured")
+    blame = "The constants of this image could not be measured"
+    return Work(lambda batch: [measure(data) for data in batch], blame, within=plan.batch_size)
 
 
 def _match(encoder: Encoder, pixels: Tensor, target: Tensor, item: Item, path: Path) -> Tensor:

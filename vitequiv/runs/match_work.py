@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from vitequiv.batching import image_bytes
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import VitequivError
 from vitequiv.matching.api import match
@@ -18,7 +19,6 @@ from vitequiv.matching.names import LossName, Minimise, SpaceName
 from vitequiv.matching.progress import Observer
 from vitequiv.matching.solver import Solver
 from vitequiv.matching.space import space_of
-from vitequiv.memory import graph_memory
 from vitequiv.results.match import MatchResult
 from vitequiv.runs.engine.task import Failure, Work
 from vitequiv.runs.seen import Seen, SeenImage
@@ -154,20 +154,11 @@ def pack_pair(data: PairPixels, seen: Seen) -> PairPixels:
         return replace(data, target=Failure(error.message))
 
 
-PIXEL_VECTORS = 40
-"""Vectors of an image's size that a solver keeps for each image, at most: two memories of ten, and what it works on."""
-
-
 def _footprint(encoder: Encoder, plan: MatchPlan, data: PairPixels) -> int:
-    """Bytes that one more pair in a batch takes. Cost: 3 forwards, not counted."""
+    """Bytes that one more pair in a batch takes; see `image_bytes`."""
     pixels = noise(encoder, 0, "") if data.start is None else data.start
     embed = space_of(encoder, plan.space, pixels.shape, plan.jpeg).embed
-    sizes = []
-    for count in (1, 2):
-        with graph_memory() as memory:
-            embed(pixels[None].repeat(count, 1, 1, 1).to(encoder.device).requires_grad_())
-        sizes.append(memory.bytes)
-    return sizes[1] - sizes[0] + PIXEL_VECTORS * pixels.nbytes
+    return image_bytes(embed, pixels.to(encoder.device))
 
 
 def _target(data: PairPixels, plan: MatchPlan, seen: Seen, device: torch.device) -> GivenTarget | Failure:

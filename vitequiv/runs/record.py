@@ -32,7 +32,7 @@ class RunRecord:
         context: What its items share, as JSON: models, settings, environment.
         started: When it began, UTC.
         resumed: When it was taken up again, each time.
-        batch_size: Items computed together, once that is settled.
+        batch_size: Items computed together, once that is settled; see `RunFile`.
     """
 
     context: Mapping[str, Any]
@@ -100,6 +100,39 @@ def read_record(path: Path) -> RunRecord | None:
             f"{path} is not the record of a run that can be resumed: move it away, or choose another --out."
         )
     return found
+
+
+def sized(record: RunRecord, context: RunContext, batch_size: int | None) -> RunRecord:
+    """The record with the size of the batches of the model in hand.
+
+    Args:
+        record: The record so far.
+        context: What the model's items share.
+        batch_size: The size; None if it is not known.
+
+    Returns:
+        The record; as it is for a model that is not its last, for a run goes on with that when it is resumed.
+    """
+    if record.context["models"][-1].get("spec") != context.model.spec:
+        return record
+    return replace(record, batch_size=batch_size or record.batch_size)
+
+
+def earlier_batch_size(path: Path, spec: str) -> int | None:
+    """The size of the batches of a run that is to be resumed, if this is the model that it was interrupted in.
+
+    Args:
+        path: Its record.
+        spec: The model.
+
+    Returns:
+        The size; None if it is not known.
+
+    Raises:
+        UsageError: See `read_record`.
+    """
+    old = read_record(path)
+    return old.batch_size if old and old.context["models"][-1].get("spec") == spec else None
 
 
 def continue_record(old: RunRecord, context: RunContext, where: Path) -> RunRecord:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize, batch_size_of, settle_for
 from vitequiv.classification.choice import ClassifierChoice
 from vitequiv.classification.cosine import Classifier, unit
 from vitequiv.encoders.base import Encoder
@@ -17,7 +18,7 @@ from vitequiv.matching.progress import Observer
 from vitequiv.results.cost import Cost
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.names import ClassifierKind
-from vitequiv.results.statistics import PairRecord, PairStatistics, describe
+from vitequiv.results.statistics import PairStatistics, describe
 from vitequiv.results.status import Status
 from vitequiv.runs.classifiers import build_classifier
 from vitequiv.runs.context import RunContext
@@ -27,6 +28,7 @@ from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.statistics_artifacts import write_statistics
 from vitequiv.runs.statistics_pairs import Look, StatisticsPlan, look_at, match_batch
+from vitequiv.runs.statistics_parts import MatchedPair, Parts, clear_parts
 from vitequiv.runs.worklist.items import ModelItem
 
 
@@ -37,6 +39,7 @@ def run_statistics(
     context: RunContext,
     out: RunDirectory,
     observe: Observer | None = None,
+    resume: bool = False,
 ) -> Envelope:
     """Match all pairs and write one folder.
 
@@ -47,11 +50,12 @@ def run_statistics(
         context: What goes into the envelope.
         out: Where to write.
         observe: Told of the progress of each batch.
+        resume: Whether to go on from the pairs that an interrupted run has left.
 
     Returns:
         The envelope; its status is `failed` if a pair could not be measured, which leaves the others standing.
     """
-    (envelope,) = run_items([ModelItem(item)], statistics_task(encoder, plan, context, out, observe))
+    (envelope,) = run_items([ModelItem(item)], statistics_task(encoder, plan, context, out, observe, resume))
     return envelope
 
 
@@ -61,20 +65,23 @@ class Measured:
 
     Args:
         looks: What is seen in each image, or why it cannot be used.
-        records: The pairs.
-        matched: Embeddings of the 8-bit results by number of the pair.
+        pairs: The pairs.
         cost: What it took.
     """
 
     looks: Mapping[Candidate, Look | str]
-    records: Sequence[PairRecord]
-    matched: Mapping[int, Tensor]
+    pairs: Sequence[MatchedPair]
     cost: Cost
 
 
 def statistics_task(
-    encoder: Encoder, plan: StatisticsPlan, context: RunContext, out: RunDirectory, observe: Observer | None = None
-) -> Task[ModelItem, StatisticsPlan, Measured]:
+    encoder: Encoder,
+    plan: StatisticsPlan,
+    context: RunContext,
+    out: RunDirectory,
+    observe: Observer | None = None,
+    resume: bool = False,
+) -> Task[ModelItem, ModelItem, Measured]:
     """What is done with one model: all pairs are matched, and one folder is written.
 
     Args:
@@ -84,50 +91,77 @@ def statistics_task(
         context: What goes into the envelope.
         out: Where to write.
         observe: Told of the progress of each batch.
+        resume: Whether to go on from the pairs that an interrupted run has left.
 
     Returns:
         The task, for one item, the model's.
     """
-    classifier, examples = _classifier(encoder, plan)
+    clear_parts(out)
+    size = batch_size_of(plan.batch_size)
+    settle_for(size, encoder)
+    classifier, examples = _classifier(encoder, plan, size)
     images = list(dict.fromkeys(candidate for pair in plan.pairs for candidate in pair))
     inputs = (*(InputRecord("image", str(candidate.path)) for candidate in images), *examples)
+
+    def measure(item: ModelItem) -> Measured:
+        began = time.perf_counter()
+        looks = _look(encoder, classifier, images, size)
+        digests = {look.record.path: look.record.sha256 for look in looks.values() if isinstance(look, Look)}
+        parts = Parts(out, item.name, context, digests, encoder.device, resume)
+        pairs = _match_pairs(encoder, classifier, looks, plan, size, parts, observe)
+        forwards = len(images) * (1 + (classifier.forwards if classifier else 0))
+        return Measured(looks, pairs, _sum(forwards, [pair.cost for pair in pairs], time.perf_counter() - began))
+
     return Task(
         context,
         lambda _: inputs,
-        lambda _: Prepared(inputs, plan),
-        lambda batch: [_measure(encoder, classifier, images, plan, observe) for plan in batch],
+        lambda item: Prepared(inputs, item),
+        lambda batch: [measure(item) for item in batch],
         lambda item, _, found: _write(encoder, item.name, plan, classifier, examples, found, context, out),
         f"The model {encoder.spec} failed",
     )
 
 
-def _measure(
+def _look(
+    encoder: Encoder, classifier: Classifier | None, images: Sequence[Candidate], size: BatchSize
+) -> dict[Candidate, Look | str]:
+    looks: dict[Candidate, Look | str] = {}
+    while len(looks) < len(images):
+        part = images[len(looks) : len(looks) + settle_for(size, encoder)]
+        looks |= look_at(encoder, classifier, part, size)
+    return looks
+
+
+def _match_pairs(
     encoder: Encoder,
     classifier: Classifier | None,
-    images: Sequence[Candidate],
+    looks: dict[Candidate, Look | str],
     plan: StatisticsPlan,
+    size: BatchSize,
+    parts: Parts,
     observe: Observer | None,
-) -> Measured:
-    began = time.perf_counter()
-    looks: dict[Candidate, Look | str] = {}
-    for start in range(0, len(images), plan.batch_size):
-        looks |= look_at(encoder, classifier, images[start : start + plan.batch_size])
-    records: list[PairRecord] = []
-    matched: dict[int, Tensor] = {}
-    cost = Cost(forwards=len(images) * (1 + (classifier.forwards if classifier else 0)))
-    for start in range(0, len(plan.pairs), plan.batch_size):
-        for record, embedding, spent in match_batch(
-            encoder, classifier, plan.pairs[start : start + plan.batch_size], looks, plan, observe
-        ):
-            if embedding is not None:
-                matched[len(records)] = embedding
-            records.append(record)
-            cost = Cost(
-                cost.forwards + spent.forwards, cost.vjps + spent.vjps, 0, 0.0,
-                max(cost.peak_memory_mb, spent.peak_memory_mb),
-            )  # fmt: skip
-    cost = Cost(cost.forwards, cost.vjps, 0, time.perf_counter() - began, cost.peak_memory_mb)
-    return Measured(looks, records, matched, cost)
+) -> list[MatchedPair]:
+    """Match all pairs in batches, those aside that an earlier run has matched; each batch is kept as it ends."""
+    pairs: list[MatchedPair] = []
+    while len(pairs) < len(plan.pairs):
+        first = len(pairs)
+        batch = parts.load(first)
+        if not batch:
+            drawn = plan.pairs[first : first + settle_for(size, encoder)]
+            batch = list(match_batch(encoder, classifier, drawn, looks, plan, size, observe))
+            parts.save(first, batch)
+        pairs += batch
+    return pairs
+
+
+def _sum(forwards: int, costs: Sequence[Cost], seconds: float) -> Cost:
+    return Cost(
+        forwards + sum(cost.forwards for cost in costs),
+        sum(cost.vjps for cost in costs),
+        0,
+        seconds,
+        max((cost.peak_memory_mb for cost in costs), default=0.0),
+    )
 
 
 def _write(
@@ -140,7 +174,8 @@ def _write(
     context: RunContext,
     out: RunDirectory,
 ) -> Envelope:
-    records, matched = found.records, found.matched
+    records = [pair.record for pair in found.pairs]
+    matched = {i: pair.embedding for i, pair in enumerate(found.pairs) if pair.embedding is not None}
     seen = {candidate: look for candidate, look in found.looks.items() if isinstance(look, Look)}
     inputs = (*(look.record for look in seen.values()), *examples)
     failed = [record for record in records if not record.done]
@@ -165,12 +200,16 @@ def _write(
         pairs=tuple(records),
     )
     status = Status.FAILED if failed else Status.CONVERGED
-    return write_statistics(
+    envelope = write_statistics(
         encoder, item, status, message, inputs, found.cost, result, null, seen, matched, context, out
     )
+    clear_parts(out)
+    return envelope
 
 
-def _classifier(encoder: Encoder, plan: StatisticsPlan) -> tuple[Classifier | None, tuple[InputRecord, ...]]:
+def _classifier(
+    encoder: Encoder, plan: StatisticsPlan, size: BatchSize
+) -> tuple[Classifier | None, tuple[InputRecord, ...]]:
     """The classifier asked for, or the model's own; images drawn are no prototypes of themselves."""
     choice = plan.choice
     if choice.kind is None and encoder.tower.head is None:
@@ -186,7 +225,7 @@ def _classifier(encoder: Encoder, plan: StatisticsPlan) -> tuple[Classifier | No
         examples = tuple((name, tuple(paths)) for name, paths in folders.items())
         choice = ClassifierChoice(ClassifierKind.PROTOTYPES, examples=examples, temperature=choice.temperature)
     drawn = {candidate.path for pair in plan.pairs for candidate in pair}
-    return build_classifier(encoder, choice, plan.batch_size, drawn)
+    return build_classifier(encoder, choice, size, drawn)
 
 
 def _right(seen: dict[Candidate, Look], classifier: Classifier | None) -> tuple[bool, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitequiv.batching import BatchSize, in_batches
 from vitequiv.classification.api import apply, embed_all
 from vitequiv.classification.choice import ClassifierChoice
 from vitequiv.classification.cosine import Classifier
@@ -27,9 +28,12 @@ from vitequiv.results.match import MatchResult
 from vitequiv.results.statistics import PairRecord
 from vitequiv.results.status import Status
 from vitequiv.runs.draw import Candidate
-from vitequiv.runs.failures import reason
+from vitequiv.runs.failures import explain
+from vitequiv.runs.statistics_parts import MatchedPair
 
 Drawn = tuple[Candidate, Candidate]
+_Outcome = tuple[MatchResult | str, Tensor, Guess | None]
+"""How a match ended or why it could not be made, the embedding of its 8-bit result, and the class seen there."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class StatisticsPlan:
             none.
         solver: The step rule.
         goal: When to stop.
-        batch_size: Images at once.
+        batch_size: Images at once; fewer where they do not fit into the memory; None to choose.
     """
 
     pairs: Sequence[Drawn]
@@ -55,7 +59,7 @@ class StatisticsPlan:
     choice: ClassifierChoice
     solver: Solver
     goal: Goal
-    batch_size: int
+    batch_size: int | BatchSize | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,7 @@ class Look:
 
 
 def look_at(
-    encoder: Encoder, classifier: Classifier | None, images: Sequence[Candidate]
+    encoder: Encoder, classifier: Classifier | None, images: Sequence[Candidate], size: BatchSize
 ) -> dict[Candidate, Look | str]:
     """Embed and classify some images.
 
@@ -82,6 +86,7 @@ def look_at(
         encoder: The encoder.
         classifier: The classifier; None for none.
         images: The images.
+        size: How many of them at once.
 
     Returns:
         What is seen in each; a sentence in place of one that cannot be used.
@@ -97,23 +102,29 @@ def look_at(
             found[candidate] = error.message
     if not pixels:
         return found
+    seen, failure = None, ""
     try:
-        embeddings, guesses = _see(encoder, classifier, torch.stack([x for _, x in pixels.values()]))
+        seen = _see(encoder, classifier, torch.stack([x for _, x in pixels.values()]), size)
     except Exception as error:
+        failure = explain(error, f"The model {encoder.spec} failed on an image")
+    if seen is None:  # out of the handler, for the error's traceback holds the tensors
         if len(pixels) == 1:
-            return found | dict.fromkeys(pixels, f"The model {encoder.spec} failed on an image: {reason(error)}")
+            return found | dict.fromkeys(pixels, failure)
         for candidate in pixels:
-            found |= look_at(encoder, classifier, [candidate])
+            found |= look_at(encoder, classifier, [candidate], size)
         return found
+    embeddings, guesses = seen
     for (candidate, (record, _)), embedding, guess in zip(pixels.items(), embeddings, guesses, strict=True):
         found[candidate] = Look(record, embedding, guess)
     return found
 
 
-def _see(encoder: Encoder, classifier: Classifier | None, pixels: Tensor) -> tuple[Tensor, list[Guess | None]]:
+def _see(
+    encoder: Encoder, classifier: Classifier | None, pixels: Tensor, size: BatchSize
+) -> tuple[Tensor, list[Guess | None]]:
     if classifier is None:
-        return embed_all(encoder, pixels, len(pixels)), [None] * len(pixels)
-    result = apply(encoder, classifier, pixels, len(pixels))
+        return embed_all(encoder, pixels, size), [None] * len(pixels)
+    result = apply(encoder, classifier, pixels, size)
     return result.embeddings, [best[0] if best else None for best in result.best(1)]
 
 
@@ -123,8 +134,9 @@ def match_batch(
     pairs: Sequence[Drawn],
     looks: dict[Candidate, Look | str],
     plan: StatisticsPlan,
+    size: BatchSize,
     observe: Observer | None,
-) -> Iterator[tuple[PairRecord, Tensor | None, Cost]]:
+) -> Iterator[MatchedPair]:
     """Match pairs as one batch.
 
     Args:
@@ -133,24 +145,25 @@ def match_batch(
         pairs: The pairs.
         looks: What is seen in each image of theirs, or why it cannot be used.
         plan: How to match.
+        size: How many of them at once.
         observe: Told of the progress.
 
     Yields:
-        Each pair's record, the embedding of its 8-bit result (None if it failed), and what it took.
+        Each pair.
     """
     ready = [pair for pair in pairs if all(isinstance(looks[candidate], Look) for candidate in pair)]
-    done = iter(_match_all(encoder, classifier, ready, plan, observe))
+    done = iter(_match_all(encoder, classifier, ready, plan, size, observe))
     for source, target in pairs:
         first, second = looks[source], looks[target]
         names = (str(source.path), str(target.path), source.folder, target.folder)
         if isinstance(first, str) or isinstance(second, str):
             message = first if isinstance(first, str) else str(second)
-            yield PairRecord(*names, Status.FAILED, message), None, Cost()
+            yield MatchedPair(PairRecord(*names, Status.FAILED, message), None, Cost())
             continue
         result, embedding, guess = next(done)
         before = float(cosine_similarity(first.embedding[None], second.embedding[None]))
         if isinstance(result, str):
-            yield PairRecord(*names, Status.FAILED, result, cosine_before=before), None, Cost()
+            yield MatchedPair(PairRecord(*names, Status.FAILED, result, cosine_before=before), None, Cost())
             continue
         after = float(cosine_similarity(embedding[None], second.embedding[None]))
         record = PairRecord(
@@ -167,7 +180,7 @@ def match_batch(
         )
         extra = 2 + (classifier.forwards if classifier else 0)  # the target's embedding, and the look at the result
         cost = Cost(result.cost.forwards + extra, result.cost.vjps, 0, 0.0, result.cost.peak_memory_mb)
-        yield record, embedding, cost
+        yield MatchedPair(record, embedding, cost)
 
 
 def _match_all(
@@ -175,12 +188,12 @@ def _match_all(
     classifier: Classifier | None,
     pairs: Sequence[Drawn],
     plan: StatisticsPlan,
+    size: BatchSize,
     observe: Observer | None,
-) -> list[tuple[MatchResult | str, Tensor, Guess | None]]:
+) -> list[_Outcome]:
     """Match as one batch; if that raises, one by one, so that only the guilty pair fails, with its reason."""
-    if not pairs:
-        return []
-    try:
+
+    def match_some(pairs: Sequence[Drawn]) -> list[_Outcome]:
         sources, targets = (
             torch.stack([encoder.preprocess(load_image(pair[side].path).image) for pair in pairs]) for side in (0, 1)
         )
@@ -196,9 +209,13 @@ def _match_all(
             observe=observe,
         )
         rounded = torch.stack([quantise(result.pixels) for result in results])
-        embeddings, guesses = _see(encoder, classifier, rounded)
+        return list(zip(results, *_see(encoder, classifier, rounded, size), strict=True))
+
+    try:
+        return [one for part in in_batches(match_some, pairs, size, "pairs") for one in part]
     except Exception as error:
-        if len(pairs) == 1:
-            return [(f"The model {encoder.spec} failed on a pair: {reason(error)}", torch.empty(0), None)]
-        return [one for pair in pairs for one in _match_all(encoder, classifier, [pair], plan, observe)]
-    return list(zip(results, embeddings, guesses, strict=True))
+        failure = explain(error, f"The model {encoder.spec} failed on a pair")
+    # Out of the handler, for the error's traceback holds the tensors.
+    if len(pairs) == 1:
+        return [(failure, torch.empty(0), None)]
+    return [one for pair in pairs for one in _match_all(encoder, classifier, [pair], plan, size, observe)]

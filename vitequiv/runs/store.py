@@ -20,6 +20,7 @@ from vitequiv.runs.record import (
     continue_record,
     read_record,
     save_record,
+    sized,
 )
 from vitequiv.runs.resume import judge
 
@@ -65,18 +66,19 @@ class RunStore:
             record = continue_record(old, context, out.path)
             if note := changed_environment(old, context):
                 say(note)
-        record = replace(record, batch_size=batch_size or record.batch_size)
+        record = sized(record, context, batch_size)
         save_record(record, path, out.verb)
         self._path, self._record = path, record
         self._journal = Journal(out.journal, out.verb, known=existing is Existing.RESUME)
 
-    def turn_to(self, context: RunContext) -> None:
+    def turn_to(self, context: RunContext, batch_size: int | None) -> None:
         """Go on with another model.
 
         Args:
             context: What its items share.
+            batch_size: See `RunFile`.
         """
-        self._record = add_model(self._record, context, self._out.path)
+        self._record = sized(add_model(self._record, context, self._out.path), context, batch_size)
         save_record(self._record, self._path, self._out.verb)
 
     @property

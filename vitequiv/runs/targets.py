@@ -6,15 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from vitequiv.classification.api import embed_all
 from vitequiv.classification.zero_shot import require_text_tower
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
-from vitequiv.images.decode import load_image
 from vitequiv.results.envelope import InputRecord
+from vitequiv.runs.embedding_files import embed_files
 from vitequiv.runs.saved_embeddings import read_embedding
 from vitequiv.runs.target_choice import EmbeddingTarget, MeanTarget, TargetChoice, TextTarget
 
@@ -47,7 +45,7 @@ def make_target(encoder: Encoder, choice: TargetChoice, batch_size: int) -> Give
     Args:
         encoder: The encoder.
         choice: What it is made of.
-        batch_size: Images embedded together.
+        batch_size: Images embedded together; fewer where they do not fit into the memory.
 
     Returns:
         The target. Cost, not counted: a forward an image, or one of the text tower.
@@ -116,12 +114,5 @@ def targets_of_texts(encoder: Encoder, texts: Sequence[TextTarget]) -> list[Give
 
 def _of_mean(encoder: Encoder, choice: MeanTarget, batch_size: int) -> GivenTarget:
     """The mean of the embeddings as they are, which is the point of least summed squared distance to them."""
-    records, parts = [], []
-    for start in range(0, len(choice.images), batch_size):
-        pixels = []
-        for path in choice.images[start : start + batch_size]:
-            image = load_image(path)
-            records.append(InputRecord("target", str(path), image.sha256, image.notes))
-            pixels.append(encoder.preprocess(image.image))
-        parts.append(embed_all(encoder, encoder.batch(torch.stack(pixels), "targets"), batch_size))
-    return GivenTarget(torch.cat(parts).mean(0), tuple(records))
+    embeddings, records = embed_files(encoder, choice.images, "target", batch_size)
+    return GivenTarget(embeddings.mean(0), records)

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from vitequiv._version import __version__
+from vitequiv.batching import largest
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
 from vitequiv.runs.cluster import tensors
@@ -21,7 +22,6 @@ from vitequiv.runs.cluster.choice import Crew
 from vitequiv.runs.cluster.words import cause, hushed
 from vitequiv.runs.cluster.worker import Worker, traveller
 from vitequiv.runs.engine.ahead import POLL
-from vitequiv.runs.engine.batch import largest
 from vitequiv.runs.engine.task import D, Elsewhere, Failure, R
 from vitequiv.runs.failures import reason
 from vitequiv.runs.interrupt import check

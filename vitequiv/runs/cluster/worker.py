@@ -9,13 +9,15 @@ from typing import Generic
 import torch
 
 from vitequiv._version import __version__
+from vitequiv.batching import BatchSize
 from vitequiv.encoders.base import Encoder, VisionTower
 from vitequiv.encoders.device import resolve_device
 from vitequiv.runs.cluster import tensors
 from vitequiv.runs.cluster.choice import Crew
-from vitequiv.runs.engine.batch import BatchSize, compute_batch
+from vitequiv.runs.engine.batch import compute_batch
 from vitequiv.runs.engine.computer import footprint
 from vitequiv.runs.engine.task import D, Failure, R, Work
+from vitequiv.runs.notes import told
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Worker(Generic[D, R]):
         encoder.tower.module.to(self._device)
         self._neighbours = 1 if crew.gpus else crew.neighbours
         self._work = work(replace(encoder, device=self._device))
+        if self._work.within:
+            self._work.within.neighbours = self._neighbours
         self._size = BatchSize()
 
     def version(self) -> str:
@@ -65,10 +69,11 @@ class Worker(Generic[D, R]):
 
     def size(self, data: D) -> int:
         """How many items to compute together, from this machine's free memory; see `BatchSize.choose`."""
-        return BatchSize().choose(self._device, footprint(self._work, data), self._neighbours)
+        return BatchSize(neighbours=self._neighbours).choose(self._device, lambda: footprint(self._work, data))
 
     def compute(self, batch: Sequence[D]) -> tuple[Report, list[R | Failure]]:
         """Compute a batch; see `compute_batch`."""
         notes: list[str] = []
-        results = compute_batch(self._work, batch, self._size, notes.append)
+        with told(notes.append):
+            results = compute_batch(self._work, batch, self._size, notes.append)
         return Report(tuple(notes)), results

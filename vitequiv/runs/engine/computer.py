@@ -9,8 +9,9 @@ from typing import Generic, Protocol, TypeVar
 
 import torch
 
+from vitequiv.batching import BatchSize, known_or_none
 from vitequiv.runs.engine.ahead import Ready
-from vitequiv.runs.engine.batch import BatchSize, compute_batch
+from vitequiv.runs.engine.batch import compute_batch
 from vitequiv.runs.engine.task import D, Failure, I, R, Work
 from vitequiv.runs.interrupt import exposed
 
@@ -98,7 +99,7 @@ class Here(Generic[D, R]):
     def size(self, data: D | None) -> int:
         """Go by the free memory; see `Computer`."""
         with exposed():
-            return self._size.choose(self._device, footprint(self._work, data))
+            return self._size.choose(self._device, lambda: footprint(self._work, data))
 
     def submit(self, batch: Sequence[D]) -> Future[Callable[[], list[R | Failure]]]:
         """Compute it; see `Computer`."""
@@ -111,9 +112,5 @@ class Here(Generic[D, R]):
 
 def footprint(work: Work[D, R], data: D | None) -> int | None:
     """Bytes that one more item in a batch takes; None if that is not known or cannot be measured."""
-    if data is None or work.footprint is None:
-        return None
-    try:
-        return work.footprint(data)
-    except Exception:  # it fails again, with its reason, when it is computed
-        return None
+    measure = work.footprint
+    return None if data is None or measure is None else known_or_none(lambda: measure(data))

@@ -11,10 +11,10 @@ from typing import Any, Generic
 
 import torch
 
+from vitequiv.batching import largest
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.status import Status
 from vitequiv.runs.engine.ahead import POLL, Ahead, Arrived, Ended, Ready
-from vitequiv.runs.engine.batch import largest
 from vitequiv.runs.engine.behind import Behind, Lost
 from vitequiv.runs.engine.computer import Computed, Computer, Here, Job
 from vitequiv.runs.engine.keep import Keeper, NothingKept

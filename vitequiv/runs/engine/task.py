@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from vitequiv.batching import BatchSize
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.runs.context import RunContext
 
@@ -54,11 +55,13 @@ class Work(Generic[D, R]):
         compute: See `Task`.
         blame: See `Task`.
         footprint: See `Task`.
+        within: How many images one item's work puts together, if the free memory may decide that.
     """
 
     compute: Callable[[Sequence[D]], Sequence[R | Failure]]
     blame: str
     footprint: Callable[[D], int] | None = None
+    within: BatchSize | None = None
 
 
 @dataclass(frozen=True, eq=False)
