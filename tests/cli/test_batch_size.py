@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from tests.cli.conftest import CAT
 from tests.runs.narrow import narrow_encoder
@@ -81,3 +82,15 @@ def test_what_is_no_size_is_refused_before_anything_is_loaded(run, photos, verb,
     done = run(*VERBS[verb], f"--batch-size={value}")
     assert done.code == 2
     assert f"--batch-size must be auto or a whole number from 1, got '{value}'" in done.err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB")])
+def test_memory_that_runs_out_while_the_model_loads_is_no_bug(run, photos, monkeypatch, error):
+    def load(*_, **__):
+        raise error
+
+    monkeypatch.setattr("vitequiv.encoders.load.load_encoder", load)
+    done = run(*VERBS["classify"], "--quiet")
+    assert done.code == 3
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("Error: The memory ran out (")

@@ -12,7 +12,7 @@ from vitequiv._version import __version__
 from vitequiv.cli import classify, interpolate, jacobian, ldlc, match, models, plugins, report, scenes, statistics
 from vitequiv.cli.console import print_error
 from vitequiv.cli.streams import ReaderGone, finish_output, guard_streams, settle_output
-from vitequiv.errors import ExitCode, VitequivError
+from vitequiv.errors import ExitCode, ResourceError, VitequivError
 from vitequiv.runs.interrupt import Interrupted, listen
 from vitequiv.variables import Variable
 
@@ -74,5 +74,16 @@ def main() -> None:
         if os.environ.get(Variable.DEBUG):
             raise
         text = " ".join(str(error).split())
+        if _lacks_memory(error):
+            print_error(f"The memory ran out ({text or type(error).__name__}): free some, or choose a smaller model.")
+            sys.exit(ResourceError.exit_code)
         print_error(f"This is a bug in vitequiv ({type(error).__name__}: {text}): set {Variable.DEBUG}=1 to see where.")
         sys.exit(ExitCode.INTERNAL)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from vitequiv.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
