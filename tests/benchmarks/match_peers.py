@@ -12,7 +12,8 @@ they do at 0.95, and so on down), and only the best is run on all and in full; a
 vitequiv's own default, whether it is the best or not. The reference for L2 is gradient descent
 with step 1e-3 on the same pair; it is given `--reference-passes`, so that slow models have one too, while its own row
 among the methods stops at `--max-passes` like all others. What the file of `--json` holds already, from an earlier run
-that was stopped, is not run again; passes and L2 do not depend on when a run was made, seconds do.
+that was stopped or had another budget, is not run again where it would go the same way; passes and L2 do not depend on
+when a run was made, seconds do.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import gc
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from torch import Tensor
 
 from tests.benchmarks.match import THRESHOLDS, draw_pairs
 from tests.benchmarks.peers.methods import Attack, Method, Setting, all_methods, vitequiv_attack
-from tests.benchmarks.peers.recorder import Enough, Outcome, Recorder, outcome_from_json
+from tests.benchmarks.peers.recorder import THERE, Enough, Outcome, Recorder, outcome_from_json
 from tests.benchmarks.peers.table import HEADER, Row, missing_row, reference_line
 from vitequiv.encoders.load import load_encoder
 from vitequiv.images.decode import load_image
@@ -55,6 +56,12 @@ def run_attack(attack: Attack, embed: Embed, source: Tensor, target: Tensor, max
         recorder.outcome.ended = recorder.outcome.error = f"{type(error).__name__}: {error}"
     recorder.stop()
     return recorder.outcome
+
+
+def tells(run: Mapping[str, Any], max_passes: int) -> bool:
+    """Whether a run of an attack says how it goes in a budget: it had that, or was there before either was spent."""
+    arrived: bool = run["ended"] == THERE and run["passes"] <= max_passes
+    return arrived or run["max_passes"] == max_passes
 
 
 class Benchmark:
@@ -79,8 +86,8 @@ class Benchmark:
         made = []
         for source, target in self.pairs[first:last]:
             names = {"method": method, "setting": setting.name, "source": source.name, "target": target.name}
-            key = names | {"max_passes": max_passes}
-            known = next((run for run in self.runs if key.items() <= run.items()), None)
+            same = (run for run in self.runs if names.items() <= run.items())
+            known = next((run for run in same if tells(run, max_passes)), None)
             if known:
                 made.append(outcome_from_json(known))
                 continue
@@ -88,7 +95,7 @@ class Benchmark:
             outcome = run_attack(setting.attack, self.encoder.embed, *pixels, max_passes)
             gc.collect()  # an attack that was ended by an exception leaves its last graph in a cycle of frames
             made.append(outcome)
-            self.runs.append(key | {"passes": outcome.passes} | dataclasses.asdict(outcome))
+            self.runs.append(names | {"max_passes": max_passes, "passes": outcome.passes} | dataclasses.asdict(outcome))
             print(json.dumps(self.runs[-1]), file=sys.stderr, flush=True)
             self.save()
         return made

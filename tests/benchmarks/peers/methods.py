@@ -19,7 +19,11 @@ from vitequiv.matching.solvers import SOLVERS, AnySolver, make_solver
 Attack = Callable[[Recorder], None]
 """Sets itself up, calls the recorder's `start`, and moves its source to its target until it is told `Enough`."""
 
-STEP_FACTORS = {SolverName.GD: (1.0, 3.0, 10.0, 30.0), SolverName.ADAM: (0.25, 0.5, 1.0, 2.5)}
+STEP_FACTORS = {
+    SolverName.GD: (1.0, 3.0, 10.0, 30.0, 100.0),
+    SolverName.ADAM: (0.25, 0.5, 1.0, 2.5, 5.0),
+    SolverName.LBFGS: (0.25, 0.5, 1.0, 2.0),
+}
 """Multiples of the default step size to try; solvers not named here get `OTHER_STEP_FACTORS`."""
 OTHER_STEP_FACTORS = (0.5, 1.0, 2.0)
 

@@ -22,6 +22,9 @@ from vitequiv.maps import Embed
 from vitequiv.matching.box import project
 from vitequiv.matching.objective import cosine_similarity
 
+THERE = "cosine reached"
+"""Why an attack ended that reached the highest cosine: no budget that it kept within would have changed it."""
+
 
 class Enough(Exception):  # noqa: N818 - not an error: it ends an attack that has no such means itself
     """Raised out of an attack that has reached the highest cosine or spent its passes."""
@@ -118,5 +121,5 @@ class Recorder:
             if cosine >= threshold and threshold not in self.outcome.reached:
                 self.outcome.reached[threshold] = Reached(self.outcome.passes, began - self._started, distance)
         if max(THRESHOLDS) in self.outcome.reached:
-            raise Enough("cosine reached")
+            raise Enough(THERE)
         self._started += time.perf_counter() - began  # measuring is not the attack's work

@@ -23,6 +23,7 @@ def method() -> Method:
             Setting("eps 8/255, step 2/255, torchattacks' default", _attack(8 / 255, 2 / 255)),
             Setting("eps 8/255, step 0.27/255, foolbox's default", _attack(8 / 255, None)),
             Setting("eps 8/255, step 0.1/255", _attack(8 / 255, 0.1 / 255)),
+            Setting("no eps, step 2/255", _attack(1.0, 2 / 255)),
             Setting("no eps, step 1/255", _attack(1.0, 1 / 255)),
             Setting("no eps, step 0.25/255", _attack(1.0, 0.25 / 255)),
             Setting("no eps, step 0.1/255", _attack(1.0, 0.1 / 255)),

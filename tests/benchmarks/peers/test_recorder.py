@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.benchmarks.peers.recorder import Enough, Outcome, Reached, Recorder, outcome_from_json
+from tests.benchmarks.match_peers import run_attack, tells
+from tests.benchmarks.peers.methods import vitequiv_attack
+from tests.benchmarks.peers.recorder import THERE, Enough, Outcome, Reached, Recorder, outcome_from_json
 from tests.benchmarks.peers.table import Row
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.loop import minimise
@@ -102,3 +105,24 @@ def test_a_lost_pair_is_infinite_in_passes_and_absent_from_the_ratio() -> None:
     row = Row("m", "s", [outcome(10, 3.0), Outcome(), outcome(30, 1.0)], reference)
     assert (row.passes(0.99), row.l2_ratio(0.99), row.converged(0.99)) == (30, 1.25, 2)
     assert (row.passes(0.9), row.l2_ratio(0.9), row.converged(0.9)) == (math.inf, None, 0)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 50])
+def test_what_arrived_within_a_budget_tells_of_every_budget_that_would_have_let_it(more: int) -> None:
+    def run(budget: int) -> dict[str, Any]:
+        shared = recorder()
+        attack = vitequiv_attack(make_solver("lbfgs"))
+        outcome = run_attack(attack, embed, shared.source, shared.target, budget)
+        return {"max_passes": budget, "passes": outcome.passes, **dataclasses.asdict(outcome)}
+
+    known = run(60)
+    assert known["ended"] == THERE
+    now = run(known["passes"] + more)
+    assert tells(known, now["max_passes"]) == (more >= 0)
+    steady = ("ended", "passes", "best_cosine", "forwards", "backwards")
+    assert ([known[name] for name in steady] == [now[name] for name in steady]) == (more >= 0)
+
+
+def test_what_ran_out_tells_of_its_own_budget_alone() -> None:
+    spent = {"ended": "passes spent", "passes": 60, "max_passes": 60}
+    assert [tells(spent, budget) for budget in (40, 60, 80)] == [False, True, False]
