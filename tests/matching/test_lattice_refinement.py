@@ -31,13 +31,13 @@ def handed_over(goal=STRICT, constraints=BOX, count=8):
 
 
 def test_more_8_bit_images_meet_a_strict_goal_and_little_more_changes():
-    start, target, runs = handed_over()
+    start, target, runs = handed_over(count=16)
     waiting = [i for i, run in enumerate(runs) if run.status is None]
     others = {i: run.pixels.clone() for i, run in enumerate(runs) if run.status is not None}
     refine_on_lattice(curved, start, target, runs, STRICT)
     unrounded = minimise(curved, start, target, make_solver("nystrom"), STRICT)
     met = [i for i in waiting if runs[i].status is Status.CONVERGED]
-    # Measured, of sixteen: 12 of the 13 that wait, of which going on unrounded gets 2. There are 108 values here.
+    # Measured: 13 of the 14 that wait, of which going on unrounded gets 5. There are 108 values here.
     assert len(met) >= len(waiting) - 1
     assert len(met) > 2 * sum(unrounded[i].status is Status.CONVERGED for i in waiting)
     for i in waiting:

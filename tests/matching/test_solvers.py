@@ -13,11 +13,12 @@ from vitequiv.matching.linearisation import Linearisation
 from vitequiv.matching.loop import minimise
 from vitequiv.matching.names import SolverName
 from vitequiv.matching.objective import squared_distance
+from vitequiv.matching.solver import dot
 from vitequiv.matching.solvers import SOLVERS, make_solver
 from vitequiv.matching.solvers.adam import Adam
 from vitequiv.matching.solvers.gd import GradientDescent
 from vitequiv.matching.solvers.lbfgs import LBFGS
-from vitequiv.matching.solvers.nystrom import Nystrom, _solve
+from vitequiv.matching.solvers.nystrom import Nystrom, _across, _solve
 from vitequiv.matching.solvers.polyak import Polyak
 from vitequiv.precision import wide_dtype
 from vitequiv.results.status import Status
@@ -112,7 +113,7 @@ def test_nystrom_knows_a_linear_map_once_it_has_seen_all_directions():
     state = Nystrom(memory=DIM)._first(random_images(2, seed=2), r)
     cotangents = torch.randn(2, DIM, DIM, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     state = replace(state, cotangents=cotangents, changes=cotangents @ gram, rest=torch.full((2,), 1e-6).double())
-    y, known, unknown = _solve(state, r)
+    y, known, unknown = _solve(state, r, steep=1.0)
     torch.testing.assert_close(y, torch.linalg.solve(gram, r.T).T, rtol=1e-8, atol=0)
     torch.testing.assert_close(known, (y * (y @ gram)).sum(1), rtol=1e-8, atol=0)
     assert (unknown < 1e-8 * r.square().sum(1) / 1e-12).all()
@@ -124,9 +125,14 @@ def test_nystrom_takes_one_number_for_what_it_has_not_seen():
     cotangents = torch.zeros(1, 3, DIM, dtype=torch.float64)  # the first place is empty yet
     cotangents[0, 1:, :2] = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
     state = replace(state, cotangents=cotangents, changes=cotangents @ gram, rest=torch.full((1,), 0.25).double())
-    y, known, unknown = _solve(state, torch.ones(1, DIM, dtype=torch.float64))
+    y, known, unknown = _solve(state, torch.ones(1, DIM, dtype=torch.float64), steep=1.0)
     torch.testing.assert_close(y, torch.tensor([[1 / 9, 1 / 4, 4, 4, 4]]).double(), rtol=1e-6, atol=0)
     assert known.item() == pytest.approx(1 / 9 + 1 / 4)
+    assert unknown.item() == pytest.approx(48)
+    y, known, unknown = _solve(state, torch.ones(1, DIM, dtype=torch.float64), steep=0.05)
+    # 0.05 * 9 is above the 0.25 of the rest, 0.05 * 4 below it.
+    torch.testing.assert_close(y, torch.tensor([[1 / 0.45, 4, 4, 4, 4]]).double(), rtol=1e-6, atol=0)
+    assert known.item() == pytest.approx(9 / 0.45**2 + 4 * 4**2)
     assert unknown.item() == pytest.approx(48)
 
 
@@ -147,15 +153,27 @@ def test_nystrom_sheds_a_displacement_that_the_embedding_does_not_feel():
     assert lengths[0.6] < 0.98
 
 
+def test_nystrom_keeps_what_the_last_two_steps_changed():
+    first, second, other = (random_images(1, seed=seed) for seed in (1, 2, 3))
+    idle = _across(other, second, first)
+    for kept in (first, second):
+        assert dot(idle, kept).item() == pytest.approx(0, abs=1e-10)
+        torch.testing.assert_close(_across(other + kept, second, first), idle, rtol=0, atol=1e-12)
+    alone = other - (dot(other, second) / dot(second, second)).item() * second
+    for nothing_new in (torch.zeros_like(first), 3 * second):
+        torch.testing.assert_close(_across(other, second, nothing_new), alone, rtol=0, atol=1e-12)
+    assert torch.equal(_across(other, torch.zeros_like(first), torch.zeros_like(first)), other)
+
+
 def test_nystrom_sheds_less_where_a_step_brings_nothing():
     solver, x = Nystrom(), random_images(1, seed=1)
     point = Linearisation(linear(matrix()), x)
     residual = torch.ones(1, DIM, dtype=torch.float64)
     _, state = solver.step(None, point, residual)
     _, state = solver.step(state, point, residual)
-    assert state.shed.item() == 0.3
+    assert state.shed.item() == 0.5
     _, state = solver.step(state, point, residual / 2)
-    assert state.shed.item() == pytest.approx(0.33)
+    assert state.shed.item() == pytest.approx(0.525)
 
 
 def test_nystrom_is_not_disturbed_by_an_image_that_is_not_finite():

@@ -13,10 +13,16 @@ from vitequiv.precision import in_float64
 
 SMALLEST = 1e-3
 """Share of the largest curvature along the cotangents kept below which a direction is noise."""
-PROGRESS = 0.99
+STEEP = 0.2
+"""What a large eigenvalue is multiplied by where r is divided by it; the step size, if that is larger."""
+PROGRESS = 0.97
 """A step after which more than this share of the residual is left has shed too much."""
-LARGEST_SHED = 0.1
-"""Share of the displacement that a step may take back at most."""
+REGROWTH = 1.05
+"""Growth of the shedding after every other step."""
+LARGEST_SHED = 0.3
+"""Share of the displacement's idle part that a step may take back at most."""
+PARALLEL = 1e-6
+"""Share of the last pull's square that must lie across the present one for a plane to be spanned."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class NystromState:
         rest: Estimate of the eigenvalues of K outside the space of those, (B,); NaN before the first.
         embedding: f at the last point (B, n).
         cotangent: The last cotangent, times its step length (B, n).
+        pulled: What the last step pulled back, (B, 3, H, W); 0 before the first.
         distance: |f(x) - f(x_tg)| at the last point (B,); infinite before the first.
         shed: Length of what is taken back of the displacement, as a share of the step, (B,).
     """
@@ -40,6 +47,7 @@ class NystromState:
     rest: Tensor
     embedding: Tensor
     cotangent: Tensor
+    pulled: Tensor
     distance: Tensor
     shed: Tensor
 
@@ -50,10 +58,12 @@ class Nystrom:
 
     Each step shows what K does to one cotangent, at no cost: K y is about the fall of the embedding over the step. The
     last few pairs give K on their span (Nyström's approximation W (Y^T W)^+ W^T), one number stands for it elsewhere.
+    Only a share of r is taken a step, for the map bends. Along large eigenvalues the share is up to 1 / STEEP times as
+    large: what the bend leaves there is cheap to mend, and would pile up if it were mended as slowly as the rest.
     Every step is J^T of something at the point where it is taken, so it changes the image by nothing that the embedding
     does not feel there. What earlier steps changed may since have become idle; e, the part of the displacement x - x_0
-    across the step, is therefore shrunk, by a length in proportion to the step's, less where that costs progress. See
-    `docs/explanation/matching.md` for the derivation and for what was tried beside it.
+    across this step and the one before, is therefore shrunk, by a length in proportion to the step's, less where that
+    costs progress. See `docs/explanation/matching.md` for the derivation and for what was tried beside it.
 
     Args:
         step_size: The share of the modelled minimum-norm Gauss-Newton step that is taken, above 0. Smaller values
@@ -62,9 +72,9 @@ class Nystrom:
         shed: The most that is taken back of the displacement, as a share of the step's length; 0 for nothing.
     """
 
-    step_size: float = 0.12
+    step_size: float = 0.17
     memory: int = 5
-    shed: float = 0.6
+    shed: float = 1.0
 
     def init(self, pixels: Tensor) -> None:
         """The state is made at the first step, which knows the size of the embedding."""
@@ -75,16 +85,14 @@ class Nystrom:
         r = in_float64(residual).nan_to_num(0, 0, 0)  # what is not finite has ended; it must not stop the others
         embedding = in_float64(point.embedding).nan_to_num(0, 0, 0)
         state = self._first(point.pixels, r) if state is None else self._learn(state, embedding, r)
-        y, known, unknown = _solve(state, r)
+        y, known, unknown = _solve(state, r, max(STEEP, self.step_size))
         pulled = point.pullback(y.to(residual))
         squared = in_float64(dot(pulled, pulled)).to(r.device)
         rest = _estimate(state.rest, (squared - known) / unknown)
         gain = (r * y).sum(1)
         length = torch.where(squared > 0, self.step_size * gain / squared, 0.0)
 
-        displacement = point.pixels - state.start
-        along = torch.where(squared > 0, in_float64(dot(displacement, pulled)).to(r.device) / squared, 0.0)
-        idle = displacement - _images(along, pulled) * pulled
+        idle = _across(point.pixels - state.start, pulled, state.pulled)
         size = in_float64(dot(idle, idle)).to(r.device).sqrt()
         share = torch.where(size > 0, state.shed * length * squared.sqrt() / size, 0.0).clamp(0, LARGEST_SHED)
         proposed = point.pixels - _images(length, pulled) * pulled - _images(share, pulled) * idle
@@ -95,6 +103,7 @@ class Nystrom:
             rest=rest,
             embedding=embedding,
             cotangent=length[:, None] * y,
+            pulled=pulled,
             distance=r.norm(dim=1),
             shed=state.shed,
         )
@@ -110,6 +119,7 @@ class Nystrom:
             rest=unknown,
             embedding=r.new_zeros(batch, size),
             cotangent=r.new_zeros(batch, size),
+            pulled=torch.zeros_like(pixels),
             distance=r.new_full((batch,), torch.inf),
             shed=r.new_full((batch,), self.shed),
         )
@@ -124,13 +134,19 @@ class Nystrom:
             rest=state.rest,
             embedding=embedding,
             cotangent=state.cotangent,
+            pulled=state.pulled,
             distance=state.distance,
-            shed=torch.where(failed, state.shed / 2, (state.shed * 1.1).clamp_max(self.shed)),
+            shed=torch.where(failed, state.shed / 2, (state.shed * REGROWTH).clamp_max(self.shed)),
         )
 
 
-def _solve(state: NystromState, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _solve(state: NystromState, r: Tensor, steep: float) -> tuple[Tensor, Tensor, Tensor]:
     """Y = K^-1 r by the model, and what the model knows of |J^T y|^2 = y . K y.
+
+    Args:
+        state: What is known of K.
+        r: The residual (B, n).
+        steep: Factor of the eigenvalues by which r is divided.
 
     Returns:
         y (B, n); the part of y . K y inside the known space (B,); and |y|^2 outside it (B,), to divide the rest by.
@@ -150,10 +166,24 @@ def _solve(state: NystromState, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     rest = torch.where(state.rest.isfinite(), state.rest, smallest)
     rest = torch.where(rest.isfinite() & (rest > 0), rest, 1.0)
     parts = torch.where(seen, (directions.mT @ r[:, :, None])[:, :, 0], 0.0)
-    solved = parts / torch.maximum(eigenvalues, rest[:, None])
+    solved = parts / torch.maximum(steep * eigenvalues, rest[:, None])
     outside = (r - (directions @ parts[:, :, None])[:, :, 0]) / rest[:, None]
     y = (directions @ solved[:, :, None])[:, :, 0] + outside
     return y, (solved.square() * eigenvalues).sum(1), outside.square().sum(1)
+
+
+def _across(displacement: Tensor, pulled: Tensor, before: Tensor) -> Tensor:
+    """The part of a displacement across two pulled-back cotangents; the second is left out if it is parallel or 0."""
+    second = before - _images(_along(before, pulled), pulled) * pulled
+    spans = in_float64(dot(second, second)) > PARALLEL * in_float64(dot(before, before))
+    idle = displacement - _images(_along(displacement, pulled), pulled) * pulled
+    return idle - _images(torch.where(spans, _along(idle, second), 0.0), second) * second
+
+
+def _along(images: Tensor, direction: Tensor) -> Tensor:
+    """How many times a direction is in each image, (B,); 0 for a direction of length 0."""
+    squared = in_float64(dot(direction, direction))
+    return torch.where(squared > 0, in_float64(dot(images, direction)) / squared, 0.0)
 
 
 def _estimate(before: Tensor, now: Tensor) -> Tensor:
