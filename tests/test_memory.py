@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vitequiv import load_encoder
-from vitequiv.memory import all_finite, graph_memory
+from vitequiv.memory import all_finite, graph_memory, is_out_of_memory
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
@@ -23,6 +23,30 @@ def test_one_entry_that_is_not_finite_is_seen(bad, dtype):
 
 def test_nothing_is_finite():
     assert all_finite(torch.empty(0, 3))
+
+
+@pytest.mark.parametrize(
+    ("error", "lacking"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
+            True,
+        ),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 8.42 GB, other allocations: 9.97 GB)"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("Expected all tensors to be on the same device"), False),
+        (ValueError("out of memory is what it says, and a value is what it is about"), False),
+    ],
+)
+def test_memory_that_ran_out_is_told_from_other_errors(error, lacking):
+    assert is_out_of_memory(error) is lacking
 
 
 def test_a_measured_graph_is_let_go():

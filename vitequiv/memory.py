@@ -12,6 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+WORDS = ("defaultcpuallocator", "out of memory", "not enough memory", "bad_alloc", "_alloc_failed")
+"""What the CPU's allocator, MPS, C++ and the CUDA libraries say where memory runs out, in small letters."""
+
 
 @dataclass
 class GraphMemory:
@@ -104,10 +107,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     Returns:
         The answer.
     """
-    # The CPU's allocator has no class of its own: "DefaultCPUAllocator: can't allocate memory", "not enough memory".
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # Not every allocator has a class of its own.
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in WORDS)
 
 
 def give_back() -> None:

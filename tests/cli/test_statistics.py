@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import time
 from collections import Counter
 
@@ -18,7 +19,6 @@ from tests.cli.test_resume import finish, start
 from tests.resumed import contents, listed, timeless
 from vitequiv import load_encoder, match
 from vitequiv.images.lattice import quantise
-from vitequiv.runs.statistics_parts import FOLDER
 
 JSON = ("--format", "json", "--quiet")
 
@@ -214,7 +214,7 @@ def test_killed_among_its_pairs_and_resumed_it_equals_an_undisturbed_run(scenes,
     out, chance, kills = tmp_path / "killed", random.Random(0), 0
 
     def kept() -> int:
-        return sum(1 for _ in out.glob(f"*/{FOLDER}/[0-9]*")) + 8 * sum(1 for _ in out.glob("*/statistics.json"))
+        return sum(1 for _ in out.glob("statistics.parts/*/[0-9]*"))
 
     while kept() < 14:
         wanted, process = kept() + chance.randint(1, 2), start(tmp_path, *command, "--out", out, "--resume")
@@ -232,4 +232,54 @@ def test_killed_among_its_pairs_and_resumed_it_equals_an_undisturbed_run(scenes,
         timeless(json.loads(line)) for line in printed.splitlines()
     ]
     assert contents(out, "statistics") == contents(tmp_path / "whole", "statistics")
+    assert not (out / "statistics.parts").exists()
     assert listed(out) == listed(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("change", ["image", "labels", "prototypes"])
+def test_what_changes_between_an_interrupt_and_its_resumption_is_seen(run, tmp_path, monkeypatch, change):
+    """One more image to draw from, another file of labels, or other prototypes: nothing of before is mixed in."""
+    from vitequiv.runs import statistics as module
+    from vitequiv.runs.interrupt import Interrupted
+
+    scenes = tmp_path / "all"
+    run("scenes", scenes, "--count", 64, "--seed", 3, "--quiet")
+    images = sorted(scenes.rglob("*.png"))
+    for name, files in (("flat", images[:5]), ("protos/ring", images[5:7]), ("protos/star", images[7:9])):
+        (tmp_path / name).mkdir(parents=True)
+        for path in files:
+            shutil.copy(path, tmp_path / name / f"{path.parent.name}.png")
+    (tmp_path / "labels.txt").write_text("red star\nblue ring\n")
+    classifier = ("--prototypes", "protos") if change == "prototypes" else ("--labels-file", "labels.txt")
+    command = ("statistics", "flat", "--count", 9, "--batch-size", 2, "--cosine", 0.6, *classifier, *JSON)
+
+    real, batches = module.match_batch, []
+
+    def interrupted(*arguments):
+        batches.append(arguments)
+        if len(batches) == 4:
+            raise Interrupted
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "match_batch", interrupted)
+        assert run(*command).code == 130
+    assert len(list((tmp_path / "vitequiv-out").rglob("00*.safetensors"))) == 3
+    if change == "image":
+        shutil.copy(images[9], tmp_path / "flat/another.png")
+    elif change == "labels":
+        (tmp_path / "labels.txt").write_text("yellow cross\npink square\n")
+    else:
+        (tmp_path / "protos/ring").rename(tmp_path / "protos/other")
+        (tmp_path / "protos/star").rename(tmp_path / "protos/ring")
+        (tmp_path / "protos/other").rename(tmp_path / "protos/star")
+    resumed = run(*command, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert run(*command, "--out", "fresh").code == 0
+    assert contents(tmp_path / "vitequiv-out", "statistics") == contents(tmp_path / "fresh", "statistics")
+    if change == "labels":  # and a whole item is done again
+        (tmp_path / "labels.txt").write_text("red star\nblue ring\n")
+        again = run(*command[:-1], "--resume")
+        assert "an input has changed: done again" in again.err
+        assert again.lines()[0]["result"]["classifier"]["labels"] == ["red star", "blue ring"]
+        assert [i["path"] for i in again.lines()[0]["inputs"] if i["role"] == "labels"] == ["labels.txt"]

@@ -238,8 +238,9 @@ def test_several_models_share_a_record(out):
     assert earlier_batch_size(out.record, "other") == 4
     assert earlier_batch_size(out.record, "fake") is None  # it has ended
     store.turn_to(CONTEXT, 8)
+    assert json.loads(out.record.read_text())["batch_size"] == 4  # that of the last model stands
     assert [model["spec"] for model in json.loads(out.record.read_text())["models"]] == ["fake", "other"]
-    with pytest.raises(UsageError, match="other weights of other"):
+    with pytest.raises(UsageError, match=r"other weights \(sha256 111111111111 -> 222222222222\) of other"):
         begin(out, replace(other, model=replace(other.model, weights_sha256="2" * 64)), Existing.RESUME)
 
 

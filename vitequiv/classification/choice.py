@@ -24,6 +24,7 @@ class ClassifierChoice:
         templates: Templates for them; empty for the default.
         examples: Class names and their images, for prototypes.
         temperature: Of the softmax over cosines; None for the default.
+        labels_file: Where the class names were read, if it was from a file.
     """
 
     kind: ClassifierKind | None = None
@@ -31,6 +32,7 @@ class ClassifierChoice:
     templates: tuple[str, ...] = ()
     examples: tuple[tuple[str, tuple[Path, ...]], ...] = ()
     temperature: float | None = None
+    labels_file: Path | None = None
 
 
 def choose(
@@ -70,7 +72,9 @@ def choose(
         names = _split(labels) if labels is not None else read_labels(labels_file or Path())
         check_labels(names, "--labels" if labels is not None else f"The labels file {labels_file}")
         check_templates(templates)
-        return ClassifierChoice(ClassifierKind.ZERO_SHOT, tuple(names), tuple(templates), temperature=temperature)
+        return ClassifierChoice(
+            ClassifierKind.ZERO_SHOT, tuple(names), tuple(templates), temperature=temperature, labels_file=labels_file
+        )
     if prototypes is not None:
         return ClassifierChoice(ClassifierKind.PROTOTYPES, examples=class_folders(prototypes), temperature=temperature)
     return ClassifierChoice(ClassifierKind.HEAD if head else None, temperature=temperature)

@@ -13,7 +13,7 @@ from vitequiv.cli import classify, interpolate, jacobian, ldlc, match, models, p
 from vitequiv.cli.console import print_error
 from vitequiv.cli.streams import ReaderGone, finish_output, guard_streams, settle_output
 from vitequiv.errors import ExitCode, ResourceError, VitequivError
-from vitequiv.runs.interrupt import Interrupted, listen
+from vitequiv.runs.interrupt import Interrupted, listen, seen
 from vitequiv.variables import Variable
 
 app = typer.Typer(
@@ -65,6 +65,7 @@ def main() -> None:
         settle_output()
         sys.exit(error.exit_code)
     except Interrupted:
+        seen()
         print_error("Interrupted.")
         sys.exit(ExitCode.INTERRUPTED)
     except ReaderGone:

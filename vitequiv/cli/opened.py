@@ -19,7 +19,7 @@ from vitequiv.errors import ExitCode, UsageError
 from vitequiv.results.settings import Setting
 from vitequiv.runs.cluster.choice import Wish
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.interrupt import Interrupted, check, shielded
+from vitequiv.runs.interrupt import Interrupted, check, seen, shielded
 from vitequiv.runs.notes import told
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def opened(asked: Asked, names: Callable[[], Iterator[str]] | None) -> Iterator[
             with told(asked.say):
                 yield directory
         except Interrupted:
+            seen()
             print_error(f"Interrupted: all items that ended are in {asked.out}; go on with: {_again()}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 

@@ -16,7 +16,7 @@ from vitequiv.cli.progress import items_progress
 from vitequiv.cli.render import Column, Renderer
 from vitequiv.errors import ExitCode
 from vitequiv.results.envelope import Envelope, jsonable
-from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.directory import RunDirectory, remove_parts
 from vitequiv.runs.worklist.items import ModelItem, WorkList
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def run_models(
         show: Shows an item that has ended; its result is of plain JSON types.
 
     Returns:
-        OK, or the code of the first model that could not be had; each has been printed.
+        OK, or the code of the first model that could not be had; each has been printed. What was kept of items in hand
+        goes when the last has ended.
     """
     items = model_items(models)
     keeper: RunStore | None = None
@@ -173,7 +174,9 @@ def run_models(
             for envelope in envelopes:
                 show(replace(envelope, result=jsonable(envelope.result)))
 
-        return for_each_model(models, load, work_with)
+        code = for_each_model(models, load, work_with)
+        remove_parts(directory)
+        return code
 
 
 @contextmanager

@@ -8,6 +8,8 @@ Four libraries (transformers, torchvision, open_clip, timm) resize and crop by f
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -155,6 +157,11 @@ class Preprocessing:
         last = self.crop or self.resize
         assert last is not None  # __post_init__ has seen to it; for the type checker
         return last.size
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all of it."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON values, enums by their values.

@@ -46,6 +46,8 @@ class ModelRecord:
         embedding_dim: Its dimension n.
         input_size: [height, width] in pixels.
         weights_sha256: Digest over the tensors, whatever the file format.
+        preprocessing_sha256: Digest of the checkpoint's own resize, crop, mean and standard deviation; null in results
+            of an older version.
     """
 
     spec: str
@@ -55,6 +57,7 @@ class ModelRecord:
     embedding_dim: int
     input_size: tuple[int, int]
     weights_sha256: str
+    preprocessing_sha256: str | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from vitequiv.errors import UsageError
 from vitequiv.results.envelope import InputRecord
 from vitequiv.results.names import ClassifierKind
 from vitequiv.runs.embedding_files import embed_files
+from vitequiv.runs.resume import digest
 
 
 def build_classifier(
@@ -31,13 +32,15 @@ def build_classifier(
         leave_out: Example images that must not be used.
 
     Returns:
-        The classifier, and the example images that went in.
+        The classifier, and the files that went in: example images, or the file of labels.
 
     Raises:
         UsageError: If the encoder has no such classifier, or none is named and the checkpoint has no head.
     """
     if choice.kind is ClassifierKind.ZERO_SHOT:
-        return zero_shot_classifier(encoder, choice.labels, choice.templates, choice.temperature), ()
+        file = choice.labels_file
+        made = zero_shot_classifier(encoder, choice.labels, choice.templates, choice.temperature)
+        return made, () if file is None else (InputRecord("labels", str(file), digest(str(file))),)
     if choice.kind is ClassifierKind.PROTOTYPES:
         return _prototypes(encoder, choice, batch_size, leave_out)
     require_some_classifier(encoder, choice.kind is not None)

@@ -32,6 +32,7 @@ from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.failures import explain
+from vitequiv.runs.interrupt import check
 from vitequiv.runs.worklist.classify import MATCHED, ClassifyWork, MatchRows, Row
 from vitequiv.runs.worklist.items import ModelItem
 
@@ -112,6 +113,7 @@ def classify_task(
     def look(work: ClassifyWork) -> list[_Seen]:
         seen: list[_Seen] = []
         while len(seen) < len(work.rows):
+            check()
             part = work.rows[len(seen) : len(seen) + settle_for(size, encoder)]
             seen += _look(encoder, classifier, part, size)
             if observe:

@@ -81,6 +81,7 @@ def describe_run(
         embedding_dim=encoder.embedding_dim,
         input_size=encoder.input_size,
         weights_sha256=encoder.weights_sha256,
+        preprocessing_sha256=encoder.preprocessing.sha256,
     )
     dtype = str(encoder.dtype).removeprefix("torch.")
     # Imported here, for the registry reads what is installed, and --help does not wait for that.

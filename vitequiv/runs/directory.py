@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,10 +13,11 @@ from pathlib import Path
 from vitequiv.errors import OutputError, UsageError
 from vitequiv.images.save import TEMPORARY, save_json
 from vitequiv.results.envelope import Envelope
-from vitequiv.runs.inside import make_inside
+from vitequiv.runs.inside import is_inside, make_inside
 
 JOURNAL_NAME = "results.jsonl"
 RECORD_SUFFIX = ".run.json"
+PARTS_SUFFIX = ".parts"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,13 @@ class RunDirectory:
                 raise UsageError(
                     f"Cannot write to {self.path / name}: {error.strerror}; move it or choose another --out."
                 ) from None
+        if overwrite:
+            remove_parts(self)
+        elif self.parts.exists() and not resume and not present:
+            raise UsageError(
+                f"An interrupted run has left {self.parts}: go on from there with --resume, begin anew with "
+                "--overwrite, or choose another --out."
+            )
         if present:
             more = f" and {present - 1} more" if present > 1 else ""
             raise UsageError(
@@ -88,6 +97,11 @@ class RunDirectory:
     def journal(self) -> Path:
         """The list of items that ended, shared by the verbs."""
         return self.path / JOURNAL_NAME
+
+    @property
+    def parts(self) -> Path:
+        """What an interrupted run leaves of an item in hand, for `--resume`."""
+        return self.path / f"{self.verb}{PARTS_SUFFIX}"
 
     @property
     def record(self) -> Path:
@@ -136,6 +150,16 @@ class RunDirectory:
             envelope: The item.
         """
         save_json(self.result(envelope.item), envelope.to_dict())
+
+
+def remove_parts(out: RunDirectory) -> None:
+    """Remove what an interrupted run has left of an item in hand.
+
+    Args:
+        out: The run's directory.
+    """
+    if is_inside(out.parts, out.path):
+        shutil.rmtree(out.parts, ignore_errors=True)  # it does not follow links within
 
 
 def clear_temporary(folder: Path) -> None:

@@ -29,6 +29,19 @@ def make_inside(folder: Path, root: Path) -> None:
         )
 
 
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether a path is no link, and does not lead out of a directory by way of one.
+
+    Args:
+        path: A path below `root`; it need not be there.
+        root: The directory; it may itself be a link, for the user named it.
+
+    Returns:
+        The answer.
+    """
+    return not path.is_symlink() and path.resolve().is_relative_to(root.resolve())
+
+
 def refuse_link(path: Path) -> None:
     """Refuse to open for writing what is a link: opening follows it, as renaming into place does not.
 

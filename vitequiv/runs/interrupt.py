@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -14,6 +15,9 @@ from vitequiv.errors import ExitCode
 
 SAME_PRESS = 0.5
 """Seconds within which a second signal is the same one come by another way, as from a shell and from `timeout`."""
+AGAIN = 0.5
+"""Seconds after which `Interrupted` is raised again where nobody has seen it: Python drops what is raised while an
+object is being cleared away, as in a callback of a weak reference."""
 
 
 class Interrupted(BaseException):
@@ -24,6 +28,8 @@ class Interrupted(BaseException):
 class _State:
     asked_at: float | None = None
     shielded: bool = False
+    seen: bool = False
+    hook: Callable[[sys.UnraisableHookArgs], object] = sys.__unraisablehook__
 
 
 _state = _State()
@@ -33,6 +39,11 @@ def listen() -> None:
     """Handle SIGINT and SIGTERM from now on; to be called in the main thread."""
     _state.asked_at = None
     _state.shielded = False
+    _state.seen = False
+    if sys.unraisablehook is not _drop_quietly:
+        _state.hook, sys.unraisablehook = sys.unraisablehook, _drop_quietly
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _on_alarm)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _on_signal)
 
@@ -45,8 +56,29 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
             os._exit(ExitCode.INTERRUPTED)
         return
     _state.asked_at = now
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
     if not _state.shielded:
         raise Interrupted
+
+
+def _on_alarm(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    if _state.asked_at is not None and not _state.seen and not _state.shielded:
+        raise Interrupted
+
+
+def _drop_quietly(dropped: sys.UnraisableHookArgs) -> None:
+    """Python's own word about an exception that it drops, but for `Interrupted`, which comes again."""
+    if not isinstance(dropped.exc_value, Interrupted):
+        _state.hook(dropped)
+
+
+def seen() -> None:
+    """Note that `Interrupted` has arrived, so that it does not come again."""
+    _state.seen = True
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def check() -> None:
@@ -79,10 +111,16 @@ def exposed() -> Iterator[None]:
 
     Yields:
         Nothing.
+
+    Raises:
+        Interrupted: If a signal has come, or comes.
     """
     before, _state.shielded = _state.shielded, False
     try:
         check()
         yield
+    except Interrupted:
+        seen()
+        raise
     finally:
         _state.shielded = before

@@ -11,7 +11,7 @@ from typing import Any
 
 from vitequiv.errors import OutputError, UsageError
 from vitequiv.images.save import save_json
-from vitequiv.results.envelope import jsonable
+from vitequiv.results.envelope import ModelRecord, jsonable
 from vitequiv.results.environment import PluginRecord
 from vitequiv.results.run import RunFile
 from vitequiv.results.settings import Setting, Source
@@ -88,7 +88,7 @@ def read_record(path: Path) -> RunRecord | None:
         require_schema(record, "run")
         shared = {name: record[name] for name in ("models", "settings", "environment")}
         shared["models"][0]["weights_sha256"], shared["settings"].items(), shared["environment"].items()
-        found = RunRecord(shared, str(record["started"]), tuple(record["resumed"]), record["batch_size"])
+        found = RunRecord(shared, str(record["started"]), tuple(record["resumed"]), _size(record["batch_size"]))
     except FileNotFoundError:
         return None
     except LaterSchemaError as error:
@@ -135,6 +135,12 @@ def earlier_batch_size(path: Path, spec: str) -> int | None:
     return old.batch_size if old and old.context["models"][-1].get("spec") == spec else None
 
 
+def _size(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError(f"{value!r} is no size of a batch")
+
+
 def continue_record(old: RunRecord, context: RunContext, where: Path) -> RunRecord:
     """The record of a run that is taken up again now.
 
@@ -170,19 +176,35 @@ def add_model(record: RunRecord, context: RunContext, where: Path) -> RunRecord:
         The record.
 
     Raises:
-        UsageError: If it had the same model with other weights.
+        UsageError: If it had the same model with other weights or preprocessing.
     """
     model = context.model
     for known in record.context["models"]:
         if known.get("spec") == model.spec:
-            if known.get("weights_sha256") == model.weights_sha256:
-                return record
-            before, after = str(known.get("weights_sha256"))[:12], model.weights_sha256[:12]
-            raise UsageError(
-                f"{where} was begun with other weights of {model.spec} (sha256 {before} -> {after}): resume with the "
-                "same ones, or choose another --out."
-            )
+            if changes := changed_model(known, model):
+                raise UsageError(
+                    f"{where} was begun with {changes} of {model.spec}: resume with the same, or choose another --out."
+                )
+            return record
     return replace(record, context={**record.context, "models": [*record.context["models"], jsonable(model)]})
+
+
+def changed_model(old: Mapping[str, Any], new: ModelRecord) -> str:
+    """Say what of a model is another.
+
+    Args:
+        old: The model then, as JSON.
+        new: The model now, of the same name.
+
+    Returns:
+        What has changed with both digests; nothing if it is the same, as far as an older version wrote it down.
+    """
+    changes = []
+    for what, name in (("other weights", "weights_sha256"), ("other preprocessing", "preprocessing_sha256")):
+        then, now = old.get(name), getattr(new, name)
+        if then is not None and then != now:
+            changes.append(f"{what} (sha256 {str(then)[:12]} -> {str(now)[:12]})")
+    return " and ".join(changes)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Setting]) -> list[str]:

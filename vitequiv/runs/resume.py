@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from vitequiv.results.status import Status
 from vitequiv.results.versions import LaterSchemaError
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.record import differences
+from vitequiv.runs.record import changed_model, differences
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def judge(out: RunDirectory, name: str, inputs: Sequence[InputRecord], context: 
     settings = {key: {"value": setting.value} for key, setting in envelope.settings.items()}
     if changes := differences(settings, context.settings):
         return Verdict(note=f"{name} is of an earlier run ({'; '.join(changes)}): done again.")
-    if envelope.model.weights_sha256 != context.model.weights_sha256:
-        return Verdict(note=f"{name} was made with other weights: done again.")
+    if other := changed_model(asdict(envelope.model), context.model):
+        return Verdict(note=f"{name} was made with {other}: done again.")
     digests = [(record, record.sha256 or digest(record.path)) for record in inputs]
     before = [(record.role, record.sha256) for record in envelope.inputs]
     gone = next((record for record, sha256 in digests if sha256 is None), None)

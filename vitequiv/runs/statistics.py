@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from vitequiv.classification.cosine import Classifier, unit
 from vitequiv.encoders.base import Encoder
 from vitequiv.matching.progress import Observer
 from vitequiv.results.cost import Cost
-from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.envelope import Envelope, InputRecord, jsonable
 from vitequiv.results.names import ClassifierKind
 from vitequiv.results.statistics import PairStatistics, describe
 from vitequiv.results.status import Status
@@ -26,9 +28,11 @@ from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.draw import Candidate
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
+from vitequiv.runs.interrupt import check
+from vitequiv.runs.record import NO_DIFFERENCE
 from vitequiv.runs.statistics_artifacts import write_statistics
 from vitequiv.runs.statistics_pairs import Look, StatisticsPlan, look_at, match_batch
-from vitequiv.runs.statistics_parts import MatchedPair, Parts, clear_parts
+from vitequiv.runs.statistics_parts import MatchedPair, Parts
 from vitequiv.runs.worklist.items import ModelItem
 
 
@@ -96,18 +100,16 @@ def statistics_task(
     Returns:
         The task, for one item, the model's.
     """
-    clear_parts(out)
     size = batch_size_of(plan.batch_size)
     settle_for(size, encoder)
     classifier, examples = _classifier(encoder, plan, size)
     images = list(dict.fromkeys(candidate for pair in plan.pairs for candidate in pair))
     inputs = (*(InputRecord("image", str(candidate.path)) for candidate in images), *examples)
 
-    def measure(item: ModelItem) -> Measured:
+    def measure() -> Measured:
         began = time.perf_counter()
         looks = _look(encoder, classifier, images, size)
-        digests = {look.record.path: look.record.sha256 for look in looks.values() if isinstance(look, Look)}
-        parts = Parts(out, item.name, context, digests, encoder.device, resume)
+        parts = Parts(out, _key(context, classifier, examples), _identities(plan, looks), encoder.device, resume)
         pairs = _match_pairs(encoder, classifier, looks, plan, size, parts, observe)
         forwards = len(images) * (1 + (classifier.forwards if classifier else 0))
         return Measured(looks, pairs, _sum(forwards, [pair.cost for pair in pairs], time.perf_counter() - began))
@@ -116,10 +118,27 @@ def statistics_task(
         context,
         lambda _: inputs,
         lambda item: Prepared(inputs, item),
-        lambda batch: [measure(item) for item in batch],
+        lambda batch: [measure() for _ in batch],
         lambda item, _, found: _write(encoder, item.name, plan, classifier, examples, found, context, out),
         f"The model {encoder.spec} failed",
     )
+
+
+def _key(context: RunContext, classifier: Classifier | None, examples: Sequence[InputRecord]) -> str:
+    """All that decides what comes of a pair, but for its files."""
+    settings = {name: setting.value for name, setting in context.settings.items() if name not in NO_DIFFERENCE}
+    made_of = [settings, context.model, classifier and classifier.record, [record.sha256 for record in examples]]
+    return hashlib.sha256(json.dumps(jsonable(made_of), sort_keys=True).encode()).hexdigest()
+
+
+def _identities(plan: StatisticsPlan, looks: Mapping[Candidate, Look | str]) -> list[str]:
+    """Each pair by its files, their classes and what is in them."""
+
+    def identity(candidate: Candidate) -> list[str | None]:
+        look = looks[candidate]
+        return [str(candidate.path), candidate.folder, None if isinstance(look, str) else look.record.sha256]
+
+    return [json.dumps([identity(candidate) for candidate in pair]) for pair in plan.pairs]
 
 
 def _look(
@@ -127,6 +146,7 @@ def _look(
 ) -> dict[Candidate, Look | str]:
     looks: dict[Candidate, Look | str] = {}
     while len(looks) < len(images):
+        check()
         part = images[len(looks) : len(looks) + settle_for(size, encoder)]
         looks |= look_at(encoder, classifier, part, size)
     return looks
@@ -144,6 +164,7 @@ def _match_pairs(
     """Match all pairs in batches, those aside that an earlier run has matched; each batch is kept as it ends."""
     pairs: list[MatchedPair] = []
     while len(pairs) < len(plan.pairs):
+        check()
         first = len(pairs)
         batch = parts.load(first)
         if not batch:
@@ -200,11 +221,9 @@ def _write(
         pairs=tuple(records),
     )
     status = Status.FAILED if failed else Status.CONVERGED
-    envelope = write_statistics(
+    return write_statistics(
         encoder, item, status, message, inputs, found.cost, result, null, seen, matched, context, out
     )
-    clear_parts(out)
-    return envelope
 
 
 def _classifier(

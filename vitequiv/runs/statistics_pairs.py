@@ -13,9 +13,10 @@ from vitequiv.classification.api import apply, embed_all
 from vitequiv.classification.choice import ClassifierChoice
 from vitequiv.classification.cosine import Classifier
 from vitequiv.encoders.base import Encoder
-from vitequiv.errors import VitequivError
+from vitequiv.errors import ImageError, VitequivError
 from vitequiv.images.decode import load_image
 from vitequiv.images.lattice import quantise
+from vitequiv.images.naming import shown
 from vitequiv.matching.api import match
 from vitequiv.matching.goal import Goal
 from vitequiv.matching.objective import cosine_similarity
@@ -152,7 +153,7 @@ def match_batch(
         Each pair.
     """
     ready = [pair for pair in pairs if all(isinstance(looks[candidate], Look) for candidate in pair)]
-    done = iter(_match_all(encoder, classifier, ready, plan, size, observe))
+    done = iter(_match_all(encoder, classifier, ready, looks, plan, size, observe))
     for source, target in pairs:
         first, second = looks[source], looks[target]
         names = (str(source.path), str(target.path), source.folder, target.folder)
@@ -187,6 +188,7 @@ def _match_all(
     encoder: Encoder,
     classifier: Classifier | None,
     pairs: Sequence[Drawn],
+    looks: dict[Candidate, Look | str],
     plan: StatisticsPlan,
     size: BatchSize,
     observe: Observer | None,
@@ -195,7 +197,7 @@ def _match_all(
 
     def match_some(pairs: Sequence[Drawn]) -> list[_Outcome]:
         sources, targets = (
-            torch.stack([encoder.preprocess(load_image(pair[side].path).image) for pair in pairs]) for side in (0, 1)
+            torch.stack([_pixels(encoder, pair[side], looks[pair[side]]) for pair in pairs]) for side in (0, 1)
         )
         results = match(
             encoder,
@@ -218,4 +220,12 @@ def _match_all(
     # Out of the handler, for the error's traceback holds the tensors.
     if len(pairs) == 1:
         return [(failure, torch.empty(0), None)]
-    return [one for pair in pairs for one in _match_all(encoder, classifier, [pair], plan, size, observe)]
+    return [one for pair in pairs for one in _match_all(encoder, classifier, [pair], looks, plan, size, observe)]
+
+
+def _pixels(encoder: Encoder, candidate: Candidate, look: Look | str) -> Tensor:
+    """Read an image again, which must be what was looked at: all of them together may not fit into the memory."""
+    image = load_image(candidate.path)
+    if isinstance(look, Look) and image.sha256 != look.record.sha256:
+        raise ImageError(f"{shown(candidate.path)} has changed since the run began: leave images alone until it ends.")
+    return encoder.preprocess(image.image)

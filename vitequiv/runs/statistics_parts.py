@@ -1,10 +1,9 @@
-"""The batches of pairs of one model that have ended, kept until the model's folder is whole: an interrupt loses one."""
+"""The batches of pairs of one model that have ended, kept until the run ends: an interrupt loses one of them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -18,17 +17,11 @@ from vitequiv.errors import OutputError
 from vitequiv.images.save import save_tensors
 from vitequiv.results.classify import Guess
 from vitequiv.results.cost import Cost
-from vitequiv.results.envelope import jsonable
 from vitequiv.results.match import Perturbation
 from vitequiv.results.statistics import PairRecord
 from vitequiv.results.status import Status
-from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.inside import make_inside
-from vitequiv.runs.record import NO_DIFFERENCE
-
-FOLDER = "statistics.parts"
-"""Beside the results that are to come; removed when they are there."""
+from vitequiv.runs.inside import is_inside, make_inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,29 +44,21 @@ class Parts:
 
     Args:
         out: The run's directory.
-        item: The model's item.
-        context: What its envelope will say; a part made with other settings or weights is not used.
-        digests: SHA-256 of each drawn image's file by its path; a part made of other files is not used.
+        key: All that decides what comes of a pair of files; a part is only used with the key that it was made with.
+        identities: The pairs to match, each by its files and what is in them; a part is only used for the same ones.
         device: Where embeddings are wanted.
-        resume: Whether what is there may be used; else it is removed.
+        resume: Whether what is there may be used.
     """
 
     def __init__(
-        self,
-        out: RunDirectory,
-        item: str,
-        context: RunContext,
-        digests: Mapping[str, str | None],
-        device: torch.device,
-        resume: bool,
+        self, out: RunDirectory, key: str, identities: Sequence[str], device: torch.device, resume: bool
     ) -> None:
         self._out = out
-        self._folder = out.path / item / FOLDER
-        self._key = _key(context)
-        self._digests = digests
+        self._key = key
+        self._identities = identities
+        self._folder = out.parts / key[:16]
         self._device = device
-        if not resume:
-            self.remove()
+        self._resume = resume
 
     def load(self, first: int) -> list[MatchedPair]:
         """Read the batch that begins at a pair.
@@ -86,22 +71,27 @@ class Parts:
         """
         from safetensors import SafetensorError, safe_open
 
+        path = self._path(first)
+        # A pipe would be waited for, and a link can lead anywhere.
+        if not (self._resume and path.is_file() and is_inside(path, self._out.path)):
+            return []
         try:
-            with safe_open(self._path(first), framework="pt") as file:
-                about = json.loads((file.metadata() or {})["part"])
-                if about["key"] != self._key:
-                    return []
-                pairs = [
-                    MatchedPair(
-                        _record(entry["record"]),
-                        file.get_tensor(str(i)).to(self._device) if entry["matched"] else None,
-                        Cost(**entry["cost"]),
-                    )
-                    for i, entry in enumerate(about["pairs"])
-                ]
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            entries = json.loads(about["pairs"])
+            if about["sha256"] != self._digest(first, len(entries), about["pairs"], tensors):
+                return []
+            return [
+                MatchedPair(
+                    _record(entry["record"]),
+                    tensors[str(i)].to(self._device) if entry["matched"] else None,
+                    Cost(**entry["cost"]),
+                )
+                for i, entry in enumerate(entries)
+            ]
         except (OSError, SafetensorError, ValueError, LookupError, TypeError):
             return []
-        return pairs if about["digests"] == self._of([pair.record for pair in pairs]) else []
 
     def save(self, first: int, pairs: Sequence[MatchedPair]) -> None:
         """Keep a batch, if all of it was measured: what failed is tried again. What cannot be kept is only slower.
@@ -112,43 +102,27 @@ class Parts:
         """
         if any(pair.record.status is Status.FAILED for pair in pairs):
             return
-        entries = [
+        text = json.dumps([
             {"record": asdict(pair.record), "matched": pair.embedding is not None, "cost": asdict(pair.cost)}
             for pair in pairs
-        ]
-        about = {"key": self._key, "digests": self._of([pair.record for pair in pairs]), "pairs": entries}
-        tensors = {str(i): pair.embedding for i, pair in enumerate(pairs) if pair.embedding is not None}
+        ])
+        tensors = {str(i): pair.embedding.cpu() for i, pair in enumerate(pairs) if pair.embedding is not None}
         with suppress(OutputError, OSError):
-            for folder in (self._folder.parent, self._folder):
+            for folder in (self._out.parts, self._folder):
                 make_inside(folder, self._out.path)
-            save_tensors(self._path(first), tensors, {"part": json.dumps(about)})
-
-    def remove(self) -> None:
-        """Remove all of it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+            save_tensors(
+                self._path(first), tensors, {"pairs": text, "sha256": self._digest(first, len(pairs), text, tensors)}
+            )
 
     def _path(self, first: int) -> Path:
         return self._folder / f"{first:06}.safetensors"
 
-    def _of(self, records: Sequence[PairRecord]) -> list[list[str | None]]:
-        return [[self._digests.get(record.source), self._digests.get(record.target)] for record in records]
-
-
-def clear_parts(out: RunDirectory) -> None:
-    """Remove what a run left that was killed between its results and its last clearing up.
-
-    Args:
-        out: The run's directory.
-    """
-    for folder in out.path.glob(f"*/{FOLDER}"):
-        if out.result(folder.parent.name).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _key(context: RunContext) -> str:
-    settings = {name: setting.value for name, setting in context.settings.items() if name not in NO_DIFFERENCE}
-    text = json.dumps([jsonable(settings), context.model.spec, context.model.weights_sha256], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    def _digest(self, first: int, count: int, text: str, tensors: Mapping[str, Tensor]) -> str:
+        made = hashlib.sha256(json.dumps([self._key, *self._identities[first : first + count], text]).encode())
+        for name in sorted(tensors):
+            made.update(f"{name} {tensors[name].dtype} ".encode())
+            made.update(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)
+        return made.hexdigest()
 
 
 def _record(entry: Mapping[str, Any]) -> PairRecord:

@@ -49,8 +49,10 @@ VERBS: Mapping[str, Verb] = {
     "jacobian": Verb(("image", "compare"), artifacts.JACOBIAN, JacobianRecord),
     "ldlc": Verb(("image", "target", "match"), artifacts.LDLC, LdlcRecord),
     "interpolate": Verb(("start", "end", "match"), artifacts.INTERPOLATE, PathRecord),
-    "classify": Verb(("image", "source", "target", "matched", "prototype"), artifacts.CLASSIFY, ClassifyRecord),
-    "statistics": Verb(("image", "prototype"), artifacts.STATISTICS, StatisticsRecord),
+    "classify": Verb(
+        ("image", "source", "target", "matched", "prototype", "labels"), artifacts.CLASSIFY, ClassifyRecord
+    ),
+    "statistics": Verb(("image", "prototype", "labels"), artifacts.STATISTICS, StatisticsRecord),
 }
 RECORDS: Mapping[str, type] = {
     "run": RunFile,
