@@ -77,7 +77,7 @@ def match(
         float | None,
         typer.Option(
             help="gd (default 0.001), adam (0.002): on pixels in [0, 1]; "
-            "nystrom (0.12), polyak (0.25), lbfgs (1): a factor on theirs.",
+            "nystrom (0.17), polyak (0.25), lbfgs (1): a factor on theirs.",
             show_default=False,
             rich_help_panel=PANEL,
         ),

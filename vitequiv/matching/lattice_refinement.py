@@ -24,7 +24,7 @@ from vitequiv.results.match import TrajectoryRow
 from vitequiv.results.status import Status
 
 STEPS = Nystrom(step_size=0.06)
-"""Half the default step: so close to the goal, what a longer one leaves over is too much."""
+"""A third of the default step: so close to the goal, what a longer one leaves over is too much."""
 REFUSALS = 6
 """Steps in a row, each half the last, after which an image is taken although it is no better."""
 

@@ -45,7 +45,7 @@ def _draw(function: str, point: AtImage, count: int, generator: torch.Generator)
 SOLVERS = tuple(
     NamedSolver(name.value, summary, partial(_solver, name))
     for name, summary in {
-        SolverName.NYSTROM: "Gauss-Newton modelled in embedding space, less what is idle; step size 0.12.",
+        SolverName.NYSTROM: "Gauss-Newton modelled in embedding space, less what is idle; step size 0.17.",
         SolverName.POLYAK: "Gradient descent with Polyak's step; step size 0.25.",
         SolverName.GD: "Gradient descent with a constant step, the paper's; step size 0.001.",
         SolverName.ADAM: "Adam on pixels; step size 0.002.",
