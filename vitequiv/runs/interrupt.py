@@ -88,6 +88,7 @@ def check() -> None:
         Interrupted: If a signal has come.
     """
     if _state.asked_at is not None:
+        seen()  # nothing drops what is raised here
         raise Interrupted
 
 
