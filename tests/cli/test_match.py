@@ -210,7 +210,7 @@ def test_settings_know_their_sources(run, tmp_path):
     assert sources["max_passes"] == (2000, "config")
     assert sources["cosine"] == (0.95, "flag")
     assert sources["solver"] == ("nystrom", "default")
-    assert sources["step_size"] == (0.12, "default")
+    assert sources["step_size"] == (0.17, "default")
 
 
 def test_results_are_not_replaced_unless_asked(run, tmp_path):
