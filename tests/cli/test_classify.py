@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -218,3 +219,24 @@ def test_labels_for_a_model_without_text(run, checkpoints):
     assert done.code == 2
     assert "no text tower" in done.err
     assert "tiny-clip and clip" in done.err
+
+
+@pytest.mark.parametrize("change", ["an example moves", "a class has another name"])
+def test_other_classes_of_the_same_prototypes_are_seen_by_a_resumed_run(run, photos, tmp_path, change):
+    for name, files in (("one", "ab"), ("two", "c"), ("three", "d")):
+        (tmp_path / "protos" / name).mkdir(parents=True)
+        for letter in files:
+            (path,) = photos.glob(f"{letter}.*")
+            shutil.copy(path, tmp_path / "protos" / name)
+    command = ("classify", photos, "--prototypes", "protos", "--format", "json")
+    assert run(*command).code == 0
+    kept = run(*command, "--resume")
+    assert (kept.code, kept.err.count("done again")) == (0, 0)
+    if change == "an example moves":
+        (tmp_path / "protos/one/b.jpg").rename(tmp_path / "protos/three/b.jpg")
+    else:
+        (tmp_path / "protos/two").rename(tmp_path / "protos/zwei")
+    again = run(*command, "--resume")
+    assert "an input has changed: done again" in again.err
+    fresh = run(*command, "--out", "fresh")
+    assert again.lines()[0]["result"] == fresh.lines()[0]["result"]

@@ -29,6 +29,27 @@ def test_nothing_is_written_through_a_link(run, tmp_path, verb):
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("flag", ["--overwrite", "--resume"])
+@pytest.mark.parametrize("verb", ["match", "jacobian", "classify", "statistics"])
+def test_nothing_is_removed_through_a_link(run, tmp_path, photos, verb, flag):
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    out.mkdir()
+    for name in ("cat_to_coffee", "cat", "tiny-clip"):
+        (out / name).symlink_to(elsewhere)
+    (elsewhere / f"{verb}.json").write_text("mine")
+    arguments = {
+        "match": (CAT, COFFEE, "--cosine", 0.7),
+        "jacobian": (CAT, "--method", "topk", "--k", 1),
+        "classify": ("photos", "--labels", "red star,blue ring"),
+        "statistics": ("photos", "--count", 2, "--cosine", 0.5),
+    }[verb]
+    done = run(verb, *arguments, "--out", out, "--format", "json", flag)
+    assert done.code == 3
+    assert "is a link that leads out of the run's directory" in done.out + done.err
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
+
+
 def test_names_in_the_report_are_text(run, tmp_path):
     names = ["<script>alert(1)<.png", '"><img src=x onerror=alert(2)>.png', "&lt;b&gt;.png"]
     for name in names:

@@ -307,3 +307,31 @@ def test_batch_size(run, value, code):
 def test_no_lock_is_left(run, tmp_path):
     assert run("match", CAT, COFFEE, *QUICK).code == 0
     assert not list((tmp_path / "vitequiv-out").glob(".*"))
+
+
+@pytest.mark.parametrize("delays", [(0.0,), (0.05,), (0.3,), (0.6,)], ids=str)
+def test_a_signal_after_the_last_line_does_not_undo_the_exit_code(tmp_path, photos, delays):
+    """Python takes a while to clear up after torch, and by itself would let the signal kill it then."""
+    process = start(tmp_path, "match", "photos/a.png", COFFEE, *QUICK)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["status"] == "converged"
+    for delay in delays:
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+    _, errors = finish(process)
+    assert process.returncode in (0, 130)  # 130 while the run itself was still being closed
+    assert errors.count("\n") <= 1
+
+
+@pytest.mark.parametrize("second", [0.02, 0.1, 0.3])
+def test_two_signals_in_a_row_are_one(tmp_path, second):
+    endless = ("--cosine", "0.9999", "--max-passes", "1000000")  # at the paper's step: minutes
+    process = start(tmp_path, "match", CAT, COFFEE, "--solver", "gd", *endless, "--quiet")
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    time.sleep(second)
+    process.send_signal(signal.SIGINT)
+    _, errors = finish(process)
+    assert process.returncode == 130
+    assert errors.startswith("Error: Interrupted")
+    assert errors.count("\n") == 1

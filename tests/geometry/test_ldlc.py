@@ -92,7 +92,7 @@ def test_the_cost_is_what_it_says(encoder, scenes):
             images.append(len(batch))
             return encoder.embed(batch)
 
-    found = vitequiv.ldlc(Counted(), scenes[0], count=10, measured=5, epsilon=0.01, points=5)
+    found = vitequiv.ldlc(Counted(), scenes[0], count=10, measured=5, epsilon=0.01, points=5, batch_size=8)
     assert found.cost.forwards == 1 + (127 + 5 + 5) * 4 + 3
     # Three directions of each of three groups, five points, two passes in forward mode (whose images are seen once).
     assert found.cost.jvps == 2 * 3 * 3 * 5

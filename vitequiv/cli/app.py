@@ -13,7 +13,7 @@ from vitequiv.cli import classify, interpolate, jacobian, ldlc, match, models, p
 from vitequiv.cli.console import print_error
 from vitequiv.cli.streams import ReaderGone, finish_output, guard_streams, settle_output
 from vitequiv.errors import ExitCode, ResourceError, VitequivError
-from vitequiv.runs.interrupt import Interrupted, listen, seen
+from vitequiv.runs.interrupt import Interrupted, listen, over, seen
 from vitequiv.variables import Variable
 
 app = typer.Typer(
@@ -54,6 +54,13 @@ def root(
 def main() -> None:
     """Run the command; the process ends here, with one of `ExitCode`, and never with a traceback."""
     listen()
+    try:
+        _run()
+    finally:
+        over()
+
+
+def _run() -> None:
     try:
         guard_streams()
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from vitequiv.errors import OutputError, UsageError
 from vitequiv.images.save import TEMPORARY, save_json
 from vitequiv.results.envelope import Envelope
-from vitequiv.runs.inside import is_inside, make_inside
+from vitequiv.runs.inside import is_inside, make_inside, require_inside
 
 JOURNAL_NAME = "results.jsonl"
 RECORD_SUFFIX = ".run.json"
@@ -60,6 +60,7 @@ class RunDirectory:
             result = self.result(name)
             try:
                 if overwrite:
+                    require_inside(result.parent, self.path)
                     # All of them now, so that an item which fails this time does not leave an older result standing.
                     result.unlink(missing_ok=True)
                 elif result.exists():
@@ -115,8 +116,9 @@ class RunDirectory:
             item: The item's name.
 
         Raises:
-            OutputError: If its JSON cannot be removed.
+            OutputError: If its JSON cannot be removed, or is not in the run's directory.
         """
+        require_inside(self.path / item, self.path)
         try:
             self.result(item).unlink(missing_ok=True)
         except OSError as error:

@@ -23,6 +23,19 @@ def make_inside(folder: Path, root: Path) -> None:
         OSError: If the system refuses.
     """
     folder.mkdir(exist_ok=True)
+    require_inside(folder, root)
+
+
+def require_inside(folder: Path, root: Path) -> None:
+    """Refuse a folder that leads out of the run's directory.
+
+    Args:
+        folder: A folder below `root`; it need not be there.
+        root: The directory; it may itself be a link, for the user named it.
+
+    Raises:
+        OutputError: If it does.
+    """
     if not folder.resolve().is_relative_to(root.resolve()):
         raise OutputError(
             f"{shown(folder)} is a link that leads out of the run's directory: remove it or choose another --out."

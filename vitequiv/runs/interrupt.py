@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ class _State:
     asked_at: float | None = None
     shielded: bool = False
     seen: bool = False
+    over: bool = False
     hook: Callable[[sys.UnraisableHookArgs], object] = sys.__unraisablehook__
 
 
@@ -40,6 +42,7 @@ def listen() -> None:
     _state.asked_at = None
     _state.shielded = False
     _state.seen = False
+    _state.over = False
     if sys.unraisablehook is not _drop_quietly:
         _state.hook, sys.unraisablehook = sys.unraisablehook, _drop_quietly
     if hasattr(signal, "setitimer"):
@@ -50,6 +53,8 @@ def listen() -> None:
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
     del number, frame
+    if _state.over:
+        return
     now = time.monotonic()
     if _state.asked_at is not None:
         if now - _state.asked_at > SAME_PRESS:
@@ -79,6 +84,22 @@ def seen() -> None:
     _state.seen = True
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def over() -> None:
+    """Let signals pass from now on: the process ends by itself, with the exit code of what it did.
+
+    While Python clears up, which takes seconds where torch was imported, it would let a signal kill the process.
+    """
+    _state.over = True
+    seen()
+    atexit.unregister(_ignore)
+    atexit.register(_ignore)
+
+
+def _ignore() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # which Python, unlike a handler, leaves alone at its end
 
 
 def check() -> None:

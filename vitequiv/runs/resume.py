@@ -70,13 +70,19 @@ def judge(out: RunDirectory, name: str, inputs: Sequence[InputRecord], context: 
     if other := changed_model(asdict(envelope.model), context.model):
         return Verdict(note=f"{name} was made with {other}: done again.")
     digests = [(record, record.sha256 or digest(record.path)) for record in inputs]
-    before = [(record.role, record.sha256) for record in envelope.inputs]
+    before = [_identity(record, record.sha256, out.verb) for record in envelope.inputs]
     gone = next((record for record, sha256 in digests if sha256 is None), None)
-    if [(r.role, s) for r, s in digests] != before:
-        if gone is not None and [r.role for r in inputs] == [role for role, _ in before]:
+    if [_identity(r, s, out.verb) for r, s in digests] != before:
+        if gone is not None and [r.role for r in inputs] == [role for role, *_ in before]:
             return Verdict(envelope, f"{name}: {shown(gone.path)} cannot be read any more; its result is kept.")
         return Verdict(note=f"{name}: an input has changed: done again.")
     return Verdict(envelope)
+
+
+def _identity(record: InputRecord, sha256: str | None, verb: str) -> tuple[str, str | None, str | None]:
+    """What must be the same of an input: its use, what is in it, and its class where its folder names that."""
+    named = record.role == "prototype" or verb == "statistics"
+    return record.role, sha256, Path(record.path).parent.name if named else None
 
 
 def digest(path: str) -> str | None:
