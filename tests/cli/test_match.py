@@ -138,15 +138,15 @@ def test_every_solver(run, tmp_path, solver):
 
 
 def test_a_folder_as_one_batch_or_one_by_one(run, tmp_path, photos):
-    together = run("match", photos, COFFEE, "--format", "json", "--quiet", "--out", "together")
-    alone = run("match", photos, COFFEE, "--format", "json", "--quiet", "--out", "alone", "--batch-size", 1)
+    # To 0.9: some dozen passes, over which sums in another order do not lead another way yet, as they do to 0.99.
+    command = ("match", photos, COFFEE, "--cosine", 0.9, "--format", "json", "--quiet", "--out")
+    together, alone = run(*command, "together"), run(*command, "alone", "--batch-size", 1)
     assert together.code == alone.code == 0
     assert together.err == alone.err == ""
     assert [r["item"] for r in together.lines()] == ["a_to_coffee", "b_to_coffee", "c_to_coffee", "d_to_coffee"]
     for a, b in zip(together.lines(), alone.lines(), strict=True):
-        assert a["result"]["cosine"]["saved"] >= 0.99
-        # float32 sums in another order, over some dozen steps
-        assert a["result"]["perturbation"]["l2"] == pytest.approx(b["result"]["perturbation"]["l2"], rel=0.05)
+        assert a["result"]["cosine"]["saved"] >= 0.9
+        assert a["result"]["perturbation"]["l2"] == pytest.approx(b["result"]["perturbation"]["l2"], rel=1e-3)
 
 
 @pytest.mark.parametrize(
