@@ -13,8 +13,9 @@ from vitequiv.errors import OutputError, UsageError
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.settings import Setting, Source
 from vitequiv.results.status import Status
+from vitequiv.runs.changes import differences
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.record import differences, earlier_batch_size
+from vitequiv.runs.record import earlier_batch_size
 from vitequiv.runs.resume import digest, judge
 from vitequiv.runs.store import Existing, RunStore
 

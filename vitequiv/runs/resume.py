@@ -14,9 +14,9 @@ from vitequiv.images.naming import shown
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.status import Status
 from vitequiv.results.versions import LaterSchemaError
+from vitequiv.runs.changes import changed_model, differences
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
-from vitequiv.runs.record import changed_model, differences
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from vitequiv.results.envelope import Envelope, InputRecord, jsonable
 from vitequiv.results.names import ClassifierKind
 from vitequiv.results.statistics import PairStatistics, describe
 from vitequiv.results.status import Status
+from vitequiv.runs.changes import NO_DIFFERENCE
 from vitequiv.runs.classifiers import build_classifier
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
@@ -29,7 +30,6 @@ from vitequiv.runs.draw import Candidate
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.interrupt import check
-from vitequiv.runs.record import NO_DIFFERENCE
 from vitequiv.runs.statistics_artifacts import write_statistics
 from vitequiv.runs.statistics_pairs import Look, StatisticsPlan, look_at, match_batch
 from vitequiv.runs.statistics_parts import MatchedPair, Parts

@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 from vitequiv.errors import OutputError
 from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.runs.changes import changed_environment
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.journal import Journal
@@ -16,7 +17,6 @@ from vitequiv.runs.record import (
     RunRecord,
     add_model,
     begin_record,
-    changed_environment,
     continue_record,
     read_record,
     save_record,
