@@ -39,19 +39,19 @@ def load(checkpoint: str, readout: Readout) -> VisionTower:
         UsageError: If the model has no such readout.
     """
     from vitequiv.encoders.checkpoints.source import locate
-    from vitequiv.encoders.huggingface.config import HUB_FILES, read_config
+    from vitequiv.encoders.huggingface.config import HUB_FILES, read_checkpoint
     from vitequiv.encoders.huggingface.load import build_tower
 
     spec = f"hf:{checkpoint}"
     directory = locate(checkpoint, spec, HUB_FILES)
-    config = read_config(directory, spec)
-    recipe = RECIPES.get(config.model_type)
+    found = read_checkpoint(directory, spec)
+    recipe = RECIPES.get(found.config.model_type)
     if recipe is None:
-        return build_tower(generic_recipe(config, readout, spec), directory, config, readout, spec)
+        return build_tower(generic_recipe(found.config, readout), found, readout)
     chosen = recipe.readouts[0] if readout is Readout.AUTO else readout
     if chosen not in recipe.readouts:
         raise UsageError(f"The model {spec} has no readout {chosen}: choose from {', '.join(recipe.readouts)}.")
-    return build_tower(recipe, directory, config, chosen, spec)
+    return build_tower(recipe, found, chosen)
 
 
 FAMILY = EncoderFamily(

@@ -37,11 +37,11 @@ def _family(parent: ModuleType, training: str) -> EncoderFamily:
                 f"--model {parent.FAMILY.name}:DIR for a checkpoint of your own."
             )
 
-        from vitequiv.encoders.huggingface.config import read_config
+        from vitequiv.encoders.huggingface.config import read_checkpoint
         from vitequiv.encoders.huggingface.load import build_tower
 
         with resources.as_file(resources.files("vitequiv.tiny.zoo") / parent.FAMILY.name) as directory:
-            return build_tower(parent.RECIPE, directory, read_config(directory, name), readout, name)
+            return build_tower(parent.RECIPE, read_checkpoint(directory, name), readout)
 
     return EncoderFamily(
         name=name,

@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from vitequiv.encoders.checkpoints.hub import snapshot
+from vitequiv.encoders.checkpoints.own import own_file
 from vitequiv.errors import ModelError
+from vitequiv.images.naming import shown
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+LOCAL, HUB = "local-dir:", "hf-hub:"
+"""What open_clip and timm write before a directory, and before the name of a repository."""
+
+MOST_JSON = 2**26
+"""Bytes of one JSON file of a checkpoint; the largest known, a tokenizer's, have half of that."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,30 @@ def local_directory(checkpoint: str, spec: str) -> Path | None:
     return None
 
 
+def prefixed_directory(checkpoint: str, spec: str, wanted: Wanted) -> Path | None:
+    """Find the directory of a checkpoint that is named as open_clip and timm do.
+
+    Args:
+        checkpoint: A directory, `local-dir:DIR`, `hf-hub:OWNER/NAME`, or a name that only the library knows.
+        spec: The encoder spec, for messages.
+        wanted: The files wanted from the hub.
+
+    Returns:
+        The directory; None for a name of the library.
+
+    Raises:
+        ModelError: If there is no such directory, or the repository cannot be had.
+    """
+    if checkpoint.startswith(HUB):
+        return fetch(checkpoint.removeprefix(HUB), spec, wanted)
+    if not checkpoint.startswith(LOCAL):
+        return local_directory(checkpoint, spec)
+    directory = Path(checkpoint.removeprefix(LOCAL)).expanduser()
+    if not directory.is_dir():
+        raise ModelError(f"There is no directory {directory}: check the path in {spec}.")
+    return directory
+
+
 def read_json(path: Path, spec: str) -> dict[str, Any]:
     """Read a checkpoint's JSON file.
 
@@ -107,10 +138,20 @@ def read_json(path: Path, spec: str) -> dict[str, Any]:
         Its object.
 
     Raises:
-        ModelError: If it cannot be read or is not a JSON object.
+        ModelError: If it cannot be read, is too large, lies elsewhere or is not a JSON object.
     """
+    target = own_file(path.parent, path.name, spec)
+    if target is None:
+        raise ModelError(f"The file {shown(path)} of {spec} is not there: fetch the checkpoint again.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with target.open("rb") as file:
+            text = file.read(MOST_JSON + 1)
+        if len(text) > MOST_JSON:
+            raise ModelError(
+                f"The file {shown(path)} of {spec} has more than {MOST_JSON >> 20} MiB, which no configuration needs: "
+                "fetch the checkpoint again."
+            )
+        content = json.loads(text.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"The file {path} of {spec} cannot be read ({error}): fetch the checkpoint again.") from None
     if not isinstance(content, dict):

@@ -21,6 +21,10 @@ TOLERANCE = 1e-3
 """In units of [0, 1]: a quarter of one 8-bit level. float32 arithmetic is 1e-6 off, a wrong pixel 4e-3."""
 
 
+LARGEST_EDGE = 4096
+"""Pixels that an image may be enlarged to; 224 px are cropped from 256."""
+
+
 def verify_preprocessing(
     preprocessing: Preprocessing, official: Callable[[Image.Image], NDArray[np.float32]], what: str, spec: str
 ) -> None:
@@ -33,8 +37,16 @@ def verify_preprocessing(
         spec: The encoder spec, for the message.
 
     Raises:
-        ModelError: If they differ anywhere by more than a quarter of an 8-bit level. Cost: three small images.
+        ModelError: If they differ anywhere by more than a quarter of an 8-bit level, or make images that are too large.
+            Cost: three small images.
     """
+    resize, crop = preprocessing.resize, preprocessing.crop
+    edge = max((*(resize.size if resize else ()), *(crop.size if crop else ())), default=0)
+    if edge > LARGEST_EDGE:
+        raise ModelError(
+            f"The image processor {what} of {spec} makes images of {edge:,} pixels a side, where no more than "
+            f"{LARGEST_EDGE:,} are made: correct its settings."
+        )
     generator = np.random.default_rng(0)
     mean, std = (np.asarray(v, dtype=np.float64)[:, None, None] for v in (preprocessing.mean, preprocessing.std))
     for height, width in SHAPES:

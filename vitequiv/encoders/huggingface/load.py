@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitequiv.encoders.checkpoints.files import check_weights
 from vitequiv.encoders.checkpoints.source import locate
 from vitequiv.encoders.families import Readout
 from vitequiv.encoders.huggingface.config import (
     FAMILY_OF_TYPE,
     HUB_FILES,
-    WEIGHT_FILES,
+    Checkpoint,
     image_size,
-    read_config,
+    read_checkpoint,
     require_type,
 )
 from vitequiv.encoders.huggingface.layout import inspect_output
 from vitequiv.encoders.huggingface.model import load_architecture
-from vitequiv.encoders.huggingface.processor import has_processor, official_processors, read_processor
+from vitequiv.encoders.huggingface.processor import (
+    ProcessorSettings,
+    official_processors,
+    read_processor,
+    read_settings,
+)
 from vitequiv.encoders.huggingface.recipe import Architecture, Recipe
 from vitequiv.encoders.official import no_processors
 from vitequiv.errors import ModelError, UsageError
@@ -31,12 +34,12 @@ if TYPE_CHECKING:
     from vitequiv.encoders.base import ClassificationHead, VisionTower
 
 
-def load_family(recipe: Recipe, checkpoint: str, readout: Readout) -> VisionTower:
+def load_family(recipe: Recipe, name: str, readout: Readout) -> VisionTower:
     """Load a checkpoint of one family; the `load` of an `EncoderFamily` with the recipe filled in.
 
     Args:
         recipe: The family's recipe.
-        checkpoint: A directory of `save_pretrained`, or a hub name.
+        name: A directory of `save_pretrained`, or a hub name.
         readout: Which vector is the embedding.
 
     Returns:
@@ -45,22 +48,20 @@ def load_family(recipe: Recipe, checkpoint: str, readout: Readout) -> VisionTowe
     Raises:
         ModelError: If the checkpoint cannot be had, is of another family or lacks weights that the readout needs.
     """
-    spec = f"{FAMILY_OF_TYPE[recipe.model_type]}:{checkpoint}"
-    directory = locate(checkpoint, spec, HUB_FILES)
-    config = read_config(directory, spec)
-    require_type(config, recipe.model_type, directory, spec)
-    return build_tower(recipe, directory, config, readout, spec)
+    spec = f"{FAMILY_OF_TYPE[recipe.model_type]}:{name}"
+    directory = locate(name, spec, HUB_FILES)
+    checkpoint = read_checkpoint(directory, spec)
+    require_type(checkpoint.config, recipe.model_type, directory, spec)
+    return build_tower(recipe, checkpoint, readout)
 
 
-def build_tower(recipe: Recipe, directory: Path, config: Any, readout: Readout, spec: str) -> VisionTower:
-    """Build the tower of a directory whose configuration is known to fit the recipe.
+def build_tower(recipe: Recipe, checkpoint: Checkpoint, readout: Readout) -> VisionTower:
+    """Build the tower of a checkpoint whose configuration is known to fit the recipe.
 
     Args:
         recipe: What is special about the model.
-        directory: The checkpoint's directory.
-        config: Its configuration.
+        checkpoint: The checkpoint.
         readout: Which vector is the embedding.
-        spec: The encoder spec, for messages.
 
     Returns:
         The tower.
@@ -72,14 +73,15 @@ def build_tower(recipe: Recipe, directory: Path, config: Any, readout: Readout, 
     from vitequiv.encoders.base import VisionTower
     from vitequiv.encoders.huggingface.tower import HuggingFaceTower, ImageFeatures
 
-    check_weights(directory, spec, WEIGHT_FILES)
-    preprocessing = _preprocessing(recipe, directory, config, spec)
+    config, spec = checkpoint.config, checkpoint.spec
+    settings = read_settings(checkpoint)
+    preprocessing = _preprocessing(recipe, checkpoint, settings)
     # Made once, when asked for: most verbs have no use for them.
-    processors = cache(partial(official_processors, directory, spec)) if has_processor(directory) else no_processors
+    processors = cache(partial(official_processors, settings, checkpoint)) if settings is not None else no_processors
     for name, value in (recipe.configure or {}).items():
         setattr(config, name, value)
 
-    architecture, model = _load_model(recipe, directory, config, spec)
+    architecture, model = _load_model(recipe, checkpoint)
     if architecture.two_tower:
         if readout not in {Readout.AUTO, Readout.PROJECTION}:
             raise UsageError(f"The model {spec} has no readout {readout}: choose from {Readout.PROJECTION}.")
@@ -103,11 +105,11 @@ def _encoder(architecture: Architecture, model: nn.Module) -> nn.Module:
     return encoder
 
 
-def _load_model(recipe: Recipe, directory: Path, config: Any, spec: str) -> tuple[Architecture, nn.Module]:
+def _load_model(recipe: Recipe, checkpoint: Checkpoint) -> tuple[Architecture, nn.Module]:
     """Load the class the checkpoint was saved from, or the bare encoder where what is beside it was never trained."""
-    saved_from = set(config.architectures or ())
+    saved_from = set(checkpoint.config.architectures or ())
     for architecture in (*(a for a in recipe.architectures if a.name in saved_from), recipe.encoder):
-        model, missing = load_architecture(architecture, directory, config, spec)
+        model, missing = load_architecture(architecture, checkpoint)
         prefix = f"{architecture.encoder}." if architecture.encoder else ""
         if architecture.classifier and any(not name.startswith(prefix) for name in missing):
             continue  # a random classifier
@@ -115,7 +117,7 @@ def _load_model(recipe: Recipe, directory: Path, config: Any, spec: str) -> tupl
         absent = sorted(missing - pooler)
         if absent:
             raise ModelError(
-                f"The checkpoint of {spec} lacks {len(absent)} weights of a {recipe.model_type} encoder, "
+                f"The checkpoint of {checkpoint.spec} lacks {len(absent)} weights of a {recipe.model_type} encoder, "
                 f"among them {absent[0]}: fetch it again, or name another."
             )
         if pooler:  # random weights: out, so that neither a readout nor the digest of the weights can see them
@@ -132,10 +134,10 @@ def _no_pooler(recipe: Recipe, spec: str) -> str:
     )
 
 
-def _preprocessing(recipe: Recipe, directory: Path, config: Any, spec: str) -> Preprocessing:
-    size = image_size(config)
-    if has_processor(directory):
-        preprocessing = read_processor(directory, spec)
+def _preprocessing(recipe: Recipe, checkpoint: Checkpoint, settings: ProcessorSettings | None) -> Preprocessing:
+    spec, size = checkpoint.spec, image_size(checkpoint.config)
+    if settings is not None:
+        preprocessing = read_processor(settings, checkpoint)
         if recipe.processor is not None and size is not None and preprocessing.input_size != size:
             raise ModelError(
                 f"The image processor of {spec} makes images of {_by(preprocessing.input_size)} pixels, "
@@ -144,8 +146,8 @@ def _preprocessing(recipe: Recipe, directory: Path, config: Any, spec: str) -> P
         return preprocessing
     if recipe.processor is None or size is None:
         raise ModelError(
-            f"The directory {directory} of {spec} has no preprocessor_config.json, so it is unknown what its network "
-            "expects: save the image processor beside the model with processor.save_pretrained."
+            f"The directory {checkpoint.directory} of {spec} has no preprocessor_config.json, so it is unknown "
+            "what its network expects: save the image processor beside the model with processor.save_pretrained."
         )
     return recipe.processor.at(size)
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vitequiv.encoders.checkpoints.own import own_file
 from vitequiv.encoders.checkpoints.quiet import loading
+from vitequiv.encoders.checkpoints.settings import Settings
+from vitequiv.encoders.checkpoints.source import read_json
+from vitequiv.encoders.checkpoints.staging import staged
 from vitequiv.encoders.checkpoints.verify import verify_preprocessing
+from vitequiv.encoders.huggingface.config import CONFIG, Checkpoint
+from vitequiv.encoders.huggingface.settings import processor_settings
 from vitequiv.encoders.official import OfficialProcessor
 from vitequiv.errors import ModelError
 from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding
@@ -19,23 +25,74 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+PROCESSOR, NESTED = "preprocessor_config.json", "processor_config.json"
+
+_NOT_MADE = ("LayoutLM", "OneFormer", "Pix2Struct")
+"""Processors that do more than prepare an image: they start a program that reads text, or fetch labels."""
+
+ProcessorSettings = Mapping[str, Any]
+"""What is handed on of an image processor's file."""
 
 
-def has_processor(directory: Path) -> bool:
-    """Returns whether a checkpoint's directory comes with image processor settings."""
-    return any((directory / name).is_file() for name in PROCESSOR_FILES)
+def read_settings(checkpoint: Checkpoint) -> ProcessorSettings | None:
+    """Read a checkpoint's file of image processor settings.
+
+    Args:
+        checkpoint: The checkpoint.
+
+    Returns:
+        The settings to hand on; None if there is no such file.
+
+    Raises:
+        ModelError: If it cannot be read, leads elsewhere, asks for images that are too large, or for a processor that
+            does more than prepare an image.
+    """
+    directory, spec = checkpoint.directory, checkpoint.spec
+    file, content = NESTED, None
+    if own_file(directory, NESTED, spec):  # as transformers looks for them
+        content = read_json(directory / NESTED, spec).get("image_processor")
+    if content is None and own_file(directory, PROCESSOR, spec):
+        file, content = PROCESSOR, read_json(directory / PROCESSOR, spec)
+    if content is None:
+        return None
+    reader = Settings(file, spec, checkpoint.weights.held)
+    settings = processor_settings(reader.section("image_processor", content), reader)
+    kind = str(settings.get("image_processor_type", ""))
+    if kind.startswith(_NOT_MADE):
+        raise reader.refuse("image_processor_type", kind, "which does more than prepare an image")
+    return settings
 
 
-def read_processor(directory: Path, spec: str) -> Preprocessing:
-    """Read the processor settings of a directory and check our description of them against the processor itself.
+def _make(settings: ProcessorSettings, checkpoint: Checkpoint, **options: Any) -> Any:
+    """Make the processor of these settings; where they do not name its class it is that of the model's type."""
+    from transformers import AutoImageProcessor
+
+    model = {
+        key: checkpoint.settings[key] for key in ("model_type", "image_processor_type") if key in checkpoint.settings
+    }
+    with (
+        staged({PROCESSOR: settings, CONFIG: model}, checkpoint.directory) as folder,
+        loading(f"The image processor of {checkpoint.spec}"),
+    ):
+        processor = AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **options
+        )
+    if getattr(processor, "apply_ocr", False):
+        raise ModelError(
+            f"The image processor of {checkpoint.spec} reads text, by another program, which is never run."
+        )
+    return processor
+
+
+def read_processor(settings: ProcessorSettings, checkpoint: Checkpoint) -> Preprocessing:
+    """Describe a processor by our means and check the description against the processor itself.
 
     The settings are those of the processor object on its Pillow backend, so a file that leaves some out gets its own
     class's defaults, as in transformers.
 
     Args:
-        directory: The checkpoint's directory.
-        spec: The encoder spec, for messages.
+        settings: The processor's settings.
+        checkpoint: The checkpoint that they are of.
 
     Returns:
         The preprocessing.
@@ -43,12 +100,8 @@ def read_processor(directory: Path, spec: str) -> Preprocessing:
     Raises:
         ModelError: If the settings cannot be read, or ask for something a `Preprocessing` cannot express.
     """
-    from transformers import AutoImageProcessor
-
-    with loading(f"The image processor of {spec}"):
-        processor = AutoImageProcessor.from_pretrained(
-            directory, backend="pil", local_files_only=True, trust_remote_code=False
-        )
+    spec = checkpoint.spec
+    processor = _make(settings, checkpoint, backend="pil")
     name = type(processor).__name__.removesuffix("Pil")
     preprocessing = _describe(processor, spec)
 
@@ -61,12 +114,12 @@ def read_processor(directory: Path, spec: str) -> Preprocessing:
     return preprocessing
 
 
-def official_processors(directory: Path, spec: str) -> tuple[OfficialProcessor, ...]:
+def official_processors(settings: ProcessorSettings, checkpoint: Checkpoint) -> tuple[OfficialProcessor, ...]:
     """Load the processors that users get: the default one, and the one on the Pillow backend.
 
     Args:
-        directory: The checkpoint's directory.
-        spec: The encoder spec, for messages.
+        settings: The processor's settings.
+        checkpoint: The checkpoint that they are of.
 
     Returns:
         One or two, the default first: where torchvision is installed it is the torchvision backend, which resizes by
@@ -76,18 +129,14 @@ def official_processors(directory: Path, spec: str) -> tuple[OfficialProcessor, 
         ModelError: If the one on Pillow cannot be loaded.
     """
     from PIL import Image
-    from transformers import AutoImageProcessor
 
     def make(**options: Any) -> OfficialProcessor:
-        with loading(f"The image processor of {spec}"):
-            processor = AutoImageProcessor.from_pretrained(
-                directory, local_files_only=True, trust_remote_code=False, **options
-            )
+        processor = _make(settings, checkpoint, **options)
         name = type(processor).__name__
         on_pillow = name.endswith("Pil")
 
         def process(image: Image.Image) -> Tensor:
-            with loading(f"An image in the processor {name} of {spec}"):
+            with loading(f"An image in the processor {name} of {checkpoint.spec}"):
                 pixels: Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
             return pixels
 

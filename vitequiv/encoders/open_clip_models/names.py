@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from vitequiv.encoders.checkpoints.source import Wanted, fetch
+from vitequiv.encoders.open_clip_models import tokenizer
 from vitequiv.errors import ModelError
 
 SAFE_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
@@ -23,7 +24,7 @@ WEIGHT_FILES = (*SAFE_NAMES[:2], *PICKLES[:2], SAFE_NAMES[2], *PICKLES[2:], "*.s
 
 WANTED = Wanted(
     weights=(SAFE_NAMES[:1], SAFE_NAMES[1:]),
-    others=("open_clip_config.json", "tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "*.model"),
+    others=("open_clip_config.json", "config.json", *tokenizer.WANTED),
 )
 
 

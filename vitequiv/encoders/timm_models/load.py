@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vitequiv.encoders.checkpoints.files import check_weight_file, check_weights
+from vitequiv.encoders.checkpoints.held import read_held
+from vitequiv.encoders.checkpoints.own import own_file
 from vitequiv.encoders.checkpoints.quiet import loading, quiet
-from vitequiv.encoders.checkpoints.source import Wanted, fetch, local_directory, read_json
+from vitequiv.encoders.checkpoints.settings import Settings, brief
+from vitequiv.encoders.checkpoints.source import LOCAL, Wanted, fetch, prefixed_directory, read_json
+from vitequiv.encoders.checkpoints.staging import staged
 from vitequiv.encoders.checkpoints.verify import verify_preprocessing
 from vitequiv.encoders.families import Readout
 from vitequiv.encoders.official import OfficialProcessor
+from vitequiv.encoders.timm_models.settings import timm_settings
 from vitequiv.errors import ModelError, UsageError
 from vitequiv.images.preprocessing import Crop, Filter, Preprocessing, Resize, ResizeMode, Rounding
 
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 
     from vitequiv.encoders.base import ClassificationHead, VisionTower
 
-LOCAL, HUB = "local-dir:", "hf-hub:"
+CONFIG = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "*model.pth", "*.safetensors", "*.pth", "*.bin")
 """In the order in which timm looks for them; a pickle is refused where it would take one."""
 WANTED = Wanted(weights=(("model.safetensors",),), others=("config.json",))
@@ -48,7 +53,7 @@ def load_timm(checkpoint: str, readout: Readout) -> VisionTower:
     from vitequiv.encoders.timm_models.tower import TimmTower
 
     spec = f"timm:{checkpoint}"
-    directory = _directory(checkpoint, spec)
+    directory = prefixed_directory(checkpoint, spec, WANTED)
     model = _from_directory(directory, spec) if directory else _from_name(checkpoint, spec)
     model.eval()
     has_class_token = getattr(model, "num_prefix_tokens", 0) > 0 and getattr(model, "cls_token", None) is not None
@@ -58,33 +63,33 @@ def load_timm(checkpoint: str, readout: Readout) -> VisionTower:
     return VisionTower(TimmTower(model, readout), preprocessing, _head(model), processors=lambda: (official,))
 
 
-def _directory(checkpoint: str, spec: str) -> Path | None:
-    if checkpoint.startswith(HUB):
-        return fetch(checkpoint.removeprefix(HUB), spec, WANTED)
-    if checkpoint.startswith(LOCAL):
-        directory = Path(checkpoint.removeprefix(LOCAL)).expanduser()
-        if not directory.is_dir():
-            raise ModelError(f"There is no directory {directory}: check the path in {spec}.")
-        return directory
-    return local_directory(checkpoint, spec)
-
-
 def _from_directory(directory: Path, spec: str) -> Any:
     import timm
 
-    path = directory / "config.json"
-    if not path.is_file():
+    if own_file(directory, CONFIG, spec) is None:
         raise ModelError(f"The directory {directory} of {spec} has no config.json: name one of timm's save_for_hf.")
-    content = read_json(path, spec)
-    if "architecture" not in content:
+    content = read_json(directory / CONFIG, spec)
+    architecture = content.get("architecture")
+    if architecture is None:
         kind = content.get("model_type")
-        hint = f"it holds a {kind} checkpoint of transformers: use hf:{directory}" if kind else "use one of save_for_hf"
+        hint = (
+            f"it holds a {brief(kind)} checkpoint of transformers: use hf:{directory}"
+            if kind
+            else "use one of save_for_hf"
+        )
         raise ModelError(f"The directory {directory} of {spec} is none of timm's, {hint}.")
-    if not timm.is_model(content["architecture"]):
-        raise _unknown(str(content["architecture"]), spec)
-    check_weights(directory, spec, WEIGHT_FILES)
-    with loading(f"The checkpoint of {spec}"):
-        return timm.create_model(f"{LOCAL}{directory}", pretrained=True)
+    if not isinstance(architecture, str) or not timm.is_model(architecture):
+        raise _unknown(str(architecture), spec)
+    weights = check_weights(directory, spec, WEIGHT_FILES)
+    settings = timm_settings(content, Settings(CONFIG, spec, weights.held))
+    from vitequiv.encoders.checkpoints.budget import budget
+
+    with (
+        staged({CONFIG: settings, WEIGHT_FILES[0]: weights.first}, directory) as folder,
+        loading(f"The checkpoint of {spec}"),
+        budget(weights.held, settings, CONFIG, spec),
+    ):
+        return timm.create_model(f"{LOCAL}{folder}", pretrained=True)
 
 
 def _from_name(name: str, spec: str) -> Any:
@@ -109,6 +114,7 @@ def _from_name(name: str, spec: str) -> Any:
     check_weight_file(file, spec)
     # The hub's copies are in timm's own format.
     overlay = {"file": str(file), "custom_load": cfg.custom_load == "hf"}
+    read_held((file,), spec)
     with loading(f"The checkpoint of {spec}"):
         return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
 
@@ -123,7 +129,7 @@ def _unknown(name: str, spec: str) -> ModelError:
 
     near = difflib.get_close_matches(name.partition(".")[0], timm.list_models(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()."
-    return ModelError(f"timm has no model {name!r} ({spec}): {hint}")
+    return ModelError(f"timm has no model {brief(repr(name))} ({spec}): {hint}")
 
 
 def _preprocessing(model: Any, spec: str) -> tuple[Preprocessing, OfficialProcessor]:
