@@ -235,6 +235,8 @@ def _tokenizer(found: _Found, spec: str) -> Callable[[Sequence[str]], Tensor]:
         return open_clip_tokenizer(found.settings, directory, spec)
 
     def tokenize(texts: Sequence[str]) -> Tensor:
-        return tokenizer()(list(texts))
+        made = tokenizer()
+        with loading(f"The tokenizer of {spec}, on these texts,"):
+            return made(list(texts))
 
     return tokenize
