@@ -240,6 +240,9 @@ def _add_match(model: ModelView, where: str, folder: Path, envelope: Envelope) -
 
 PICTURES = ("start", "pixels")
 LARGEST = 1e100
+"""Beyond it numbers do not bear being squared."""
+MAX_SIDE = 4096
+"""Of a model's input, in pixels."""
 
 
 def _levels(pixels: NDArray[np.floating]) -> Levels:
@@ -252,6 +255,8 @@ def _tensors(path: Path, envelope: Envelope) -> dict[str, NDArray[np.floating]]:
     from safetensors import SafetensorError, safe_open
 
     height, width = envelope.model.input_size
+    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
+        raise ValueError(f"match.json says that the model's input has {height} x {width} pixels")
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(PICTURES, (3, height, width))
     shapes |= dict.fromkeys(("embedding_start", "embedding_saved", "embedding_target"), (envelope.model.embedding_dim,))
     found = {}
@@ -268,7 +273,7 @@ def _tensors(path: Path, envelope: Envelope) -> dict[str, NDArray[np.floating]]:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path.name} is damaged ({reason(error)})") from None
     for name, tensor in found.items():
-        # Embeddings may hold NaN; what is finite must bear being squared.
+        # Embeddings may hold NaN.
         finite = np.isfinite(tensor)
         if (name in PICTURES and not finite.all()) or float(np.abs(tensor[finite]).max(initial=0)) > LARGEST:
             raise ValueError(f"{path.name} holds a tensor {name} of numbers that no match writes")
