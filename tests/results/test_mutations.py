@@ -13,6 +13,7 @@ import pytest
 from tests.cli.test_report import Page
 from tests.results.make_earlier import EARLIER
 from tests.results.mutations import mutated
+from tests.schemas import faults
 from vitequiv._version import __version__
 from vitequiv.cli import interpolate, jacobian, ldlc, match_columns, statistics
 from vitequiv.cli.app import main
@@ -148,6 +149,8 @@ def test_what_is_read_can_be_shown(verb, count, capsys):
         plain = envelope.to_dict()
         assert Envelope.from_dict(plain).to_dict() == plain
         json.dumps(plain, allow_nan=False)
+        # What is kept is written again, and has to be what the schema says; an item with another role never is.
+        assert [fault for fault in faults(plain) if ".role" not in fault] == []
         for form in Format if verb in COLUMNS else ():
             renderer = Renderer(form, COLUMNS[verb])
             renderer.item(Envelope(**{**vars(envelope), "result": jsonable(envelope.result)}))

@@ -131,6 +131,7 @@ class Envelope:
             if key in whole.artifacts and whole.artifacts[key] != file:
                 raise RecordError(f"artifacts.{key} is {whole.artifacts[key][:40]!a}, which is no file of its folder")
         fields = {f.name: getattr(whole, f.name) for f in dataclasses.fields(whole)}
+        fields["artifacts"] = {key: file for key, file in whole.artifacts.items() if key in about.files}
         result = None if whole.result is None else parse_record(about.result, whole.result, "result")
         return cls(verb=verb, **{**fields, "result": result})
 
