@@ -15,6 +15,11 @@ import pytest
 from tests import checkpoints as builders
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--mutations 2000` for more of what is changed at random."""
+    parser.addoption("--mutations", default="200", help="Saved results with one value changed at random.")
+
+
 class Checkpoints(Mapping[str, str]):
     """Small checkpoints by name, each written when it is first asked for.
 

@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from vitequiv.results.schemas import load_schema
-from vitequiv.results.schemas.outputs import VERBS
+from vitequiv.results.verbs import VERBS
 from vitequiv.runs.directory import JOURNAL_NAME, RECORD_SUFFIX
 
 NAMES = {*(f"{verb}.json" for verb in VERBS), *(f"{verb}{RECORD_SUFFIX}" for verb in VERBS), JOURNAL_NAME}

@@ -195,6 +195,52 @@ def test_two_models_have_a_part_each(run, saved):
     assert "swin:<other>" in page.text
 
 
+VIEWS = {
+    "a match": ("vitequiv.runs.report_html._match", "the match cannot be drawn", (0, 2, 2)),
+    "the table of matches": ("vitequiv.runs.report_html._match_table", "the table of matches", (2, 1, 2)),
+    "the embeddings": ("vitequiv.plots.report._draw_embeddings", "the figure of embeddings", (2, 2, 1)),
+    "the table of classes": ("vitequiv.runs.report_html._class_table", "the table of classes", (2, 1, 2)),
+    "the matrix": ("vitequiv.plots.report._draw_classes", "the matrix of classes", (2, 2, 1)),
+    "the images": ("vitequiv.plots.report.draw_images", "the images cannot be drawn", (2, 2, 2)),
+    "all of the figure": ("vitequiv.plots.report._compose", "the images cannot be drawn", (2, 2, 2)),
+}
+"""What fails; what is said; and how many matches, tables and plots the page has all the same."""
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_a_view_that_cannot_be_drawn_costs_itself_alone(run, saved, monkeypatch, view):
+    function, said, (matches, tables, plots) = VIEWS[view]
+
+    def fail(*_: object, **__: object) -> str:
+        raise MemoryError("no room for this")
+
+    monkeypatch.setattr(function, fail)
+    done = run("report", saved, "--format", "json")
+    assert done.code == 0, done.err
+    (line,) = done.lines()
+    assert (line["matches"], line["classifications"]) == (2, 1)
+    assert line["failures"] >= 1
+    assert (saved / "report.png").exists() == (view != "all of the figure")
+    page = read(saved / "report.html")
+    assert said in page.text
+    assert page.tags.count("section") == matches
+    assert page.tags.count("table") - 1 == tables  # beside that of failures
+    assert len(page.images) == 4 * matches + plots
+
+
+@pytest.mark.parametrize("size", [[0, 64], [64, 0], [-1, 64], [1 << 40, 64], [64, 64, 64], [63, 64]])
+def test_a_size_that_is_none(run, saved, size):
+    path = saved / "one_to_tar_get/match.json"
+    record = json.loads(path.read_text())
+    record["model"]["input_size"] = size
+    path.write_text(json.dumps(record))
+    tensors = load_file(saved / "one_to_tar_get/matched.safetensors")
+    tensors |= {name: np.zeros((3, 0, 64), dtype=np.float32) for name in ("start", "pixels")}
+    save_file(tensors, saved / "one_to_tar_get/matched.safetensors")
+    assert "1 match, 1 classification, 1 failure" in run("report", saved).out
+    assert len(read(saved / "report.html").images) == 4 + 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [((), "DIR"), (("absent",), "no folder absent"), (("empty",), "nothing to report in empty")],

@@ -13,7 +13,7 @@ from tests.schemas import faults
 from vitequiv._version import __version__
 from vitequiv.errors import ImageError, OutputError, UsageError
 from vitequiv.results.envelope import Envelope
-from vitequiv.results.schemas.outputs import VERBS
+from vitequiv.results.verbs import VERBS
 from vitequiv.results.versions import LaterSchemaError, SchemaError, require_schema
 from vitequiv.runs.record import read_record
 from vitequiv.runs.report import write_report
@@ -88,7 +88,7 @@ def test_every_envelope_and_record_is_read(saved, edit):
         assert {**read, "result": None} == {**record, "result": None}
         assert read["result"].keys() - {"added_later"} == record["result"].keys()
     for verb in VERBS:
-        assert read_record(saved / f"{verb}.run.json").context["environment"]["seed"] == 0
+        assert read_record(saved / f"{verb}.run.json").environment.seed == 0
 
 
 def test_a_later_major_version_is_named(run, saved):

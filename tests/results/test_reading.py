@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.make_corpus import RESULTS
+from tests.results.make_earlier import EARLIER
+from vitequiv._version import __version__
 from vitequiv.errors import ImageError
-from vitequiv.results.reading import artifact, read_json, read_regular
+from vitequiv.files.reading import FileError, NoFileError, read_json, read_regular, read_text
+from vitequiv.results.reading import artifact
 from vitequiv.runs.saved_matches import read_match
 
 FUZZ = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -21,14 +24,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-WHOLE = {
-    "schema": "vitequiv/match/1",
-    "inputs": [{"role": "source", "path": "s.png", "sha256": "0"}, {"role": "target", "path": "t.png", "sha256": "0"}],
-    "settings": {},
-    "model": {"spec": "tiny-clip"},
-    "artifacts": {"matched": "matched.png"},
-    "status": "converged",
-}
+WHOLE = json.loads((EARLIER / __version__ / "a_to_b/match.json").read_text())
 
 
 def read(folder: Path, content: bytes) -> str:
@@ -91,12 +87,78 @@ def test_an_artifact_is_in_its_folder(name):
     assert path.name not in {"", ".", ".."}
 
 
-def test_pipes_devices_and_huge_files(tmp_path):
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_out_of_the_folder_is_no_artifact(tmp_path, kind):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/matched.png").write_bytes(b"secret")
+    folder = tmp_path / "item"
+    folder.mkdir()
+    (folder / "matched.png").symlink_to(tmp_path / "elsewhere" / ("matched.png" if kind == "file" else ""))
+    with pytest.raises(ValueError, match="link that leads out"):
+        artifact(folder, "matched.png")
+    assert "link that leads out" in read(folder, json.dumps(WHOLE).encode())
+    (folder / "matched.png").unlink()
+    (folder / "real.png").write_bytes(b"ours")
+    (folder / "matched.png").symlink_to("real.png")
+    assert artifact(folder, "matched.png").read_bytes() == b"ours"
+    (folder / "real.png").unlink()
+    (folder / "real.png").symlink_to("matched.png")  # in a circle
+    with pytest.raises(ValueError, match="link that leads out"):
+        artifact(folder, "matched.png")
+
+
+def test_a_match_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    assert read(tmp_path / "elsewhere", json.dumps(WHOLE).encode()) == ""
+    (tmp_path / "run/item").mkdir(parents=True)
+    (tmp_path / "run/item/match.json").symlink_to(tmp_path / "elsewhere/match.json")
+    (tmp_path / "run/folder").symlink_to(tmp_path / "elsewhere")
+    for name in ("item", "folder"):
+        with pytest.raises(ImageError, match="link that leads elsewhere"):
+            read_match(tmp_path / "run" / name, tmp_path / "run")
+
+
+@pytest.mark.parametrize("read", [read_json, read_text, lambda path: read_regular(path, 9)])
+def test_pipes_devices_folders_and_huge_files(tmp_path, read):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(ValueError, match="device or pipe"):
-            read_json(path)
+        with pytest.raises(FileError, match="device or pipe"):
+            read(path)
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(ValueError, match="more than"):
-        read_regular(tmp_path / "sparse", 9)
+    with pytest.raises(FileError, match="more than the"):
+        read(tmp_path / "sparse")
+    with pytest.raises(FileError, match="Is a directory"):
+        read(tmp_path)
+    for name in ("none", "none/none", "a\0b", "\ud800"):
+        with pytest.raises(NoFileError):
+            read(tmp_path / name)
+
+
+def test_a_file_that_lies_about_its_size(tmp_path):
+    assert Path("/proc/self/maps").stat().st_size == 0
+    assert read_regular(Path("/proc/self/stat"), 1 << 20)
+    with pytest.raises(FileError, match="more than the 9 bytes"):
+        read_regular(Path("/proc/self/maps"), 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 64 + "]" * 64, ""),
+        ("[" * 65 + "]" * 65, "more than 64 deep"),
+        ('{"a":' * 900 + "1" + "}" * 900, "more than 64 deep"),
+        ("[" * 100_000, "more than 64 deep"),
+        ("1" * 5000, "number that is too long"),
+        ("{", "not JSON"),
+        ("", "not JSON"),
+        ("\ufeff{}", "not JSON"),
+    ],
+)
+def test_depth_and_numbers_are_bounded(tmp_path, text, message):
+    (tmp_path / "a.json").write_text(text)
+    if not message:
+        assert read_json(tmp_path / "a.json")
+        return
+    with pytest.raises(FileError, match=message):
+        read_json(tmp_path / "a.json")

@@ -93,3 +93,49 @@ def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
     journal.append(envelope("c"))
     journal.close()
     assert lines(path) == [("a", "Done."), ("c", "Done.")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b'{"schema": "vitequiv/match/1", "item": []}',
+        b'{"schema": 7}',
+        b"7",
+        b"\xff",
+        b"1" * 9000,
+        b"null",
+    ],
+)
+def test_a_line_that_is_none_of_ours_costs_nothing(tmp_path, line):
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(line + b"\n")
+    journal = Journal(path, "match", known=True)
+    journal.append(envelope("a"))
+    journal.close()
+    before, after = path.read_bytes().split(b"\n")[:2]
+    assert before == line
+    assert json.loads(after)["item"] == "a"
+
+
+def test_a_line_longer_than_any_of_ours_is_passed_over_and_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("vitequiv.runs.journal.MAX_JSON_BYTES", 70_000)
+    path = tmp_path / "results.jsonl"
+    long = b"x" * 300_000
+    first = Journal(path, "match", known=False)
+    first.append(envelope("a"))
+    first.close()
+    whole = path.read_bytes()
+    path.write_bytes(long + b"\n" + whole + long)
+    again = Journal(path, "match", known=True)
+    again.append(envelope("a"))  # found behind the long one
+    again.close()
+    assert path.read_bytes() == long + b"\n" + whole + long + b"\n"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_what_is_no_file_is_refused_by_name(tmp_path, kind):
+    path = tmp_path / "results.jsonl"
+    {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to("/dev/null")}[kind](path)
+    with pytest.raises(OutputError, match=r"results.jsonl is a (folder, device or pipe|link)"):
+        Journal(path, "match", known=True)

@@ -104,3 +104,28 @@ def test_a_directory_that_cannot_be(tmp_path, out):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UsageError, match="--out"), hold(tmp_path / out):
         pass
+
+
+FIELDS = asdict(ME)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]", "7", "null", "[" * 4000, "{", "\xff", '{"pid": 1}',
+        *(json.dumps({**FIELDS, key: value}) for key in FIELDS for value in ([], {}, "x" * 9, True, 0.5, 10**30, -1)
+          if not (key == "host" and isinstance(value, str)) and not (key == "began" and value == -1)),
+        json.dumps({**FIELDS, "pid": 0}), json.dumps({**FIELDS, "pid": -(2**40)}),
+    ],
+)  # fmt: skip
+def test_an_edited_lock_whose_owner_is_gone_is_taken_over(tmp_path, content):
+    (tmp_path / LOCK_NAME).write_text(content, encoding="latin-1")
+    with hold(tmp_path):
+        assert json.loads((tmp_path / LOCK_NAME).read_text()) == FIELDS
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_lock_is_refused_by_name(tmp_path, kind):
+    {"pipe": os.mkfifo, "folder": os.mkdir}[kind](tmp_path / LOCK_NAME)
+    with pytest.raises(UsageError, match=r"\.vitequiv\.lock is a folder, device or pipe"), hold(tmp_path):
+        pass

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.results.make_earlier import EARLIER
 from tests.runs.fakes import fake_context
+from vitequiv._version import __version__
 from vitequiv.errors import OutputError, UsageError
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.settings import Setting, Source
@@ -25,6 +27,7 @@ SETTINGS = {
     "batch_size": Setting("auto", Source.DEFAULT),
 }
 CONTEXT = fake_context(SETTINGS)
+RESULT = json.loads((EARLIER / __version__ / "a_to_b/match.json").read_text())["result"]
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def write(out: RunDirectory, status: Status = Status.CONVERGED, **changes) -> En
     folder = out.begin("a")
     (folder / "matched.png").write_bytes(b"matched")
     records = inputs(out, sha256=digest(str(out.path.parent / "a.png")))
-    envelope = CONTEXT.envelope("a", status, "Done.", records, result={"x": 0.1}, artifacts={"matched": "matched.png"})
+    envelope = CONTEXT.envelope("a", status, "Done.", records, result=RESULT, artifacts={"matched": "matched.png"})
     envelope = replace(envelope, **changes)
     out.finish(envelope)
     return envelope
@@ -157,7 +160,7 @@ def test_another_number_of_inputs_is_another_item(out):
     ],
 )
 def test_settings_that_differ(then, now, expected):
-    assert differences({name: {"value": value} for name, value in then.items()}, now) == expected
+    assert differences({name: Setting(value, Source.FLAG) for name, value in then.items()}, now) == expected
 
 
 def begin(out, context=CONTEXT, existing=Existing.REFUSE, batch_size=8):

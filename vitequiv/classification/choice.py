@@ -10,7 +10,9 @@ from pathlib import Path
 
 from vitequiv.classification.templates import check_templates
 from vitequiv.errors import UsageError
+from vitequiv.files.reading import FileError, read_text
 from vitequiv.images.folders import entries, images_in, is_folder
+from vitequiv.images.naming import shown
 from vitequiv.results.names import ClassifierKind
 
 
@@ -94,15 +96,13 @@ def read_labels(path: Path) -> list[str]:
         The names, in order.
 
     Raises:
-        UsageError: If it cannot be read.
+        UsageError: If it cannot be read, or is no regular file.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UsageError(f"The labels file {path} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"The labels file {path} is not text in UTF-8: {error}.") from None
-    return [line.strip() for line in lines if line.strip()]
+        text = read_text(path)
+    except FileError as fault:
+        raise UsageError(f"The labels file {shown(path)} cannot be read: {fault}.") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def check_labels(names: Sequence[str], where: str) -> None:

@@ -19,6 +19,7 @@ from vitequiv.cli.console import output_console, print_json
 from vitequiv.cli.formats import Format
 from vitequiv.cli.opened import Asked
 from vitequiv.cli.progress import points_progress
+from vitequiv.cli.render import cell
 from vitequiv.cli.run import Begun, run_models
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode
@@ -134,11 +135,11 @@ def _show(envelopes: Sequence[Envelope], where: str) -> None:
         rows: Sequence[Mapping[str, Any]] = result["images"]
         for row in (row for row in rows if row["role"] == IMAGE):  # those of matches are in their own table
             best = row["best"][0]
-            images.add_row(escape(row["name"]), escape(best["label"]), f"{best['probability']:.3f}", escape(spec))
+            images.add_row(escape(row["name"]), escape(best["label"]), cell(best["probability"], ".3f"), escape(spec))
         for match in result["matches"]:
             cells = [_guess(match[key]) for key in ("before", "after", "target")]
             before, after = match["cosine"]["before"], match["cosine"]["after"]
-            cosines = ["-" if before is None else f"{before:.4f}", "-" if after is None else f"{after:.4f}"]
+            cosines = [cell(before, ".4f"), cell(after, ".4f")]
             verdict = {True: "[green]yes[/]", False: "[red]no[/]", None: "-"}[match["takes_target_class"]]
             matches.add_row(escape(match["name"]), escape(spec), *cells, *cosines, verdict)
     for table in (images, matches):
@@ -148,6 +149,8 @@ def _show(envelopes: Sequence[Envelope], where: str) -> None:
         failures = (envelope.result or {}).get("failures") or [{"name": envelope.item, "message": envelope.message}]
         for failure in failures if envelope.status is not Status.CONVERGED else ():
             console.print(f"[bold]{escape(failure['name'])}[/]: {escape(failure['message'])}", soft_wrap=True)
+        for note in envelope.notes:
+            console.print(f"[bold]{escape(envelope.item)}[/]: {escape(note)}", soft_wrap=True)
     written = ", ".join(e.item for e in envelopes if e.result)
     console.print(f"{escape(written or 'nothing')} written to {escape(where)}", soft_wrap=True)
 
@@ -161,4 +164,4 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _guess(guess: Mapping[str, Any] | None) -> str:
-    return "-" if guess is None else escape(f"{guess['label']} {guess['probability']:.2f}")
+    return "-" if guess is None else escape(f"{guess['label']} {cell(guess['probability'], '.2f')}")

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import typer
 
 from vitequiv.errors import UsageError
+from vitequiv.files.reading import FileError, read_text
 from vitequiv.images.naming import shown
 from vitequiv.results.settings import Setting, Source
 
@@ -67,10 +68,12 @@ def read_config(
     """
     where = f"The configuration file {shown(path)}"
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{where} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a null in the name, nested a thousand deep
+        document = tomllib.loads(read_text(path))
+    except FileError as fault:
+        raise UsageError(f"{where} cannot be read: {fault}.") from None
+    except RecursionError:
+        raise UsageError(f"{where} is not TOML that can be read: it is nested too deep.") from None
+    except ValueError as error:
         raise UsageError(f"{where} is not TOML: {error}.") from None
     own = document.get(verb, {})
     if not isinstance(own, Mapping):
@@ -126,11 +129,22 @@ def _typed(value: Any, name: str, kind: type, several: bool, what: str) -> Any:
     for one in values:
         if not isinstance(one, right) or (isinstance(one, bool) and kind is not bool):
             wanted = f"{WORDS[kind]}, or a list of them" if several else WORDS[kind]
-            raise UsageError(
-                f"{what} to {shown(json.dumps(one, default=str, ensure_ascii=False))}: it must be {wanted}."
-            )
+            raise UsageError(f"{what} to {_said(one)}: it must be {wanted}.")
     texts = [str(one) if kind is str else one for one in values]
     return texts if several else texts[0]
+
+
+LONGEST = 100
+"""Letters of a wrong value in a message."""
+
+
+def _said(value: Any) -> str:
+    """A value for a message."""
+    try:
+        text = shown(json.dumps(value, default=str, ensure_ascii=False))
+    except RecursionError:  # keys with thousands of dots
+        return "something nested"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def settings_of(context: typer.Context, names: Mapping[str, Any]) -> dict[str, Setting]:

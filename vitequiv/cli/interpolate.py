@@ -11,6 +11,7 @@ import typer
 from vitequiv.cli import options
 from vitequiv.cli.completion import path_names
 from vitequiv.cli.config import settings_of
+from vitequiv.cli.console import print_note
 from vitequiv.cli.engine import Engine, EngineName, Place, RayAddress, RayThreads, RayWorkers, parse_engine
 from vitequiv.cli.formats import Format
 from vitequiv.cli.opened import Asked
@@ -167,7 +168,7 @@ def interpolate(
     _check_use(path, settings)
     _check_ranges(steps, cosine, step_size, tolerance)
     reference = _reference(match)
-    todo = ends_from_paths(paths or [], pairs, path)
+    todo = ends_from_paths(paths or [], pairs, path, (lambda _: None) if quiet else print_note)
     asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
     def begin(directory: RunDirectory, place: Place) -> Begun:

@@ -41,7 +41,7 @@ def find_pairs(
             raise UsageError("--init noise has no sources: name the targets instead of --pairs.")
         if choice is not None:
             raise UsageError("Give either --pairs, whose rows name their targets, or a --target option, not both.")
-        return pairs_from_csv(pairs, ANY_TARGET)
+        return pairs_from_csv(pairs, ANY_TARGET, say)
     if choice is not None and init is Init.NOISE:
         if paths:
             raise UsageError("--init noise has no sources and an option names the target: leave out the names.")

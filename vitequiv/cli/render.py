@@ -40,6 +40,7 @@ class _Row:
     status: Status
     cells: tuple[str, ...]
     message: str
+    notes: tuple[str, ...]
     written: bool
 
 
@@ -65,7 +66,9 @@ class Renderer:
             return
         cells = tuple(show(envelope) if envelope.result else "" for _, show in self._columns)
         message = "" if envelope.status is Status.CONVERGED else envelope.message
-        self._rows.append(_Row(envelope.item, envelope.status, cells, message, envelope.result is not None))
+        self._rows.append(
+            _Row(envelope.item, envelope.status, cells, message, envelope.notes, envelope.result is not None)
+        )
 
     @property
     def all_converged(self) -> bool:
@@ -87,7 +90,7 @@ class Renderer:
         console = output_console()
         console.print(table)
         for row in self._rows:
-            if row.status is not Status.CONVERGED:
-                console.print(f"[bold]{escape(row.item)}[/]: {escape(row.message)}", soft_wrap=True)
+            for text in (*([row.message] if row.message else []), *row.notes):
+                console.print(f"[bold]{escape(row.item)}[/]: {escape(text)}", soft_wrap=True)
         written = sum(row.written for row in self._rows)
         console.print(f"{written} of {len(self._rows)} written to {escape(where)}", soft_wrap=True)

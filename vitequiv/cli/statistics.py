@@ -15,7 +15,7 @@ from vitequiv.cli.formats import Format
 from vitequiv.cli.opened import Asked
 from vitequiv.cli.progress import match_progress
 from vitequiv.cli.registered import require_registered, solver_option
-from vitequiv.cli.render import Column, Renderer
+from vitequiv.cli.render import Column, Renderer, cell
 from vitequiv.cli.run import Begun, run_models
 from vitequiv.encoders.spec import DEFAULT_SPEC
 from vitequiv.errors import ExitCode, UsageError
@@ -55,7 +55,7 @@ def _rate(heading: str, name: str) -> Column:
         rate = (envelope.result or {})["rates"][name]
         if rate["rate"] is None:
             return "-"
-        return f"{rate['successes']}/{rate['trials']} [{rate['low']:.2f} {rate['high']:.2f}]"
+        return f"{rate['successes']}/{rate['trials']} [{cell(rate['low'], '.2f')} {cell(rate['high'], '.2f')}]"
 
     return heading, show
 

@@ -163,7 +163,7 @@ def _decode(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
         return rgb, notes
 
 
-def load_image(path: str | Path) -> DecodedImage:
+def load_image(path: str | Path, sha256: str | None = None) -> DecodedImage:
     """Read an image file.
 
     Formats are those of `FORMATS`. The first frame of an animation is taken; 16 bits are reduced to 8; greyscale,
@@ -172,15 +172,20 @@ def load_image(path: str | Path) -> DecodedImage:
 
     Args:
         path: The file.
+        sha256: Hash that its bytes must have, or they are not decoded; None for any.
 
     Returns:
         The image with its hash and notes.
 
     Raises:
-        ImageError: If there is no readable, whole image of at most `MAX_PIXELS` pixels with an honest 8-bit version.
+        ImageError: If it is another file than the hash says, or there is no readable, whole image of at most
+            `MAX_PIXELS` pixels with an honest 8-bit version.
     """
     name = shown(path)
     data = _read(Path(path), name)
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise ImageError(f"{name} is another file than when it was matched: put that one back.")
     try:
         rgb, notes = _decode(data)
     except UnidentifiedImageError:
@@ -195,4 +200,4 @@ def load_image(path: str | Path) -> DecodedImage:
         raise ImageError(
             f"{name} is damaged or truncated and cannot be decoded ({_reason(error)}); copy or export it again"
         ) from None
-    return DecodedImage(rgb, hashlib.sha256(data).hexdigest(), notes)
+    return DecodedImage(rgb, found, notes)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vitequiv.plots.drawing import figure_png
+from vitequiv.plots.settings import fixed_settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,7 @@ LONGEST = 28
 """Characters of a name."""
 
 
+@fixed_settings()
 def matrix_png(
     names: Sequence[str], labels: Sequence[str], probabilities: Tensor, title: str, originals: int | None = None
 ) -> bytes:

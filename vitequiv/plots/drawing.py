@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from functools import cache
 from io import BytesIO
@@ -15,6 +14,8 @@ from matplotlib.font_manager import fontManager
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
+from vitequiv.plots.settings import fixed_settings
+
 WIDE_FONTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Micro Hei", "Hiragino Sans", "PingFang SC",
     "Yu Gothic", "MS Gothic", "Microsoft YaHei", "Malgun Gothic", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew",
@@ -22,8 +23,8 @@ WIDE_FONTS = (
 )  # fmt: skip
 """Fonts of common systems that have what matplotlib's own font lacks; those installed are asked in this order."""
 
-_ONE_AT_A_TIME = threading.Lock()
-"""Python's warning filters belong to the whole process."""
+LONGEST = 1000
+"""Letters of a text that are drawn."""
 
 
 @cache
@@ -36,9 +37,9 @@ def figure_png(figure: Figure, dpi: int) -> bytes:
     r"""Draw a figure.
 
     Args:
-        figure: The figure. A title that is wider, or a legend that takes more than half of it, is broken into lines.
-            Text that is not ASCII falls back on the fonts installed; a letter that none of them has becomes a box,
-            without matplotlib's warning for each; what is no letter is written as `\udcff`.
+        figure: The figure, made within `fixed_settings`. A title that is wider, or a legend that takes more than half
+            of it, is broken into lines. Text that is not ASCII falls back on the fonts installed; a letter that none of
+            them has becomes a box, without matplotlib's warning for each; what is no letter is written as `\udcff`.
         dpi: Dots an inch.
 
     Returns:
@@ -48,9 +49,9 @@ def figure_png(figure: Figure, dpi: int) -> bytes:
     for text in figure.findobj(Text):
         text.set_fontfamily(families)  # of all: the text of tick labels is only known when they are drawn
         # Half a letter, as names that are not UTF-8 have, cannot be drawn.
-        text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode())
+        text.set_text(text.get_text()[:LONGEST].encode("utf-8", "backslashreplace").decode())
     buffer = BytesIO()
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
+    with fixed_settings(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing from", category=UserWarning)
         renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
         for title in _titles(figure):

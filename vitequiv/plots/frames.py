@@ -13,6 +13,7 @@ from PIL import Image
 
 from vitequiv.images.lattice import to_uint8
 from vitequiv.plots.drawing import figure_png
+from vitequiv.plots.settings import fixed_settings
 from vitequiv.results.interpolate import MatchedSummary, PathPoint, PathResult
 from vitequiv.results.names import Reference
 
@@ -26,6 +27,7 @@ BAR = 6
 BLUE, GREY = (0, 114, 178), (220, 220, 220)
 
 
+@fixed_settings()
 def strip_png(result: PathResult, title: str) -> bytes:
     """Draw some frames of a path side by side with their places and cosines, and END if it is not the last of them.
 

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vitequiv.plots.drawing import figure_png
+from vitequiv.plots.settings import fixed_settings
 
 
+@fixed_settings()
 def spectrum_png(
     spectra: Mapping[str, Sequence[float]], title: str, rank: int | None, tolerance: float | None
 ) -> bytes:
@@ -47,6 +49,7 @@ def spectrum_png(
     return _png(figure)
 
 
+@fixed_settings()
 def vector_png(vector: NDArray[np.floating], title: str) -> bytes:
     """Draw a right singular vector as an image: its colours about grey, and its channel mean with a signed scale.
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from vitequiv.plots.drawing import figure_png
+from vitequiv.plots.settings import fixed_settings
 from vitequiv.results.ldlc import Group, LdlcResult
 from vitequiv.results.names import Directions
 
@@ -22,6 +23,7 @@ TITLES: dict[str, str] = {
 }
 
 
+@fixed_settings()
 def ldlc_png(result: LdlcResult, title: str) -> bytes:
     """Draw a result on one page (paper, Fig. 3 and 4).
 

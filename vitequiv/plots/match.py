@@ -1,39 +1,20 @@
-"""The figures of a match: its trajectory and the difference image (paper, Fig. 5 and 2)."""
+"""The figure of a match: its trajectory (paper, Fig. 5)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from vitequiv.matching.names import LossName
 from vitequiv.plots.drawing import figure_png
+from vitequiv.plots.settings import fixed_settings
 from vitequiv.results.match import TrajectoryRow
 
-DIFFERENCE_GAIN = 50
 _FORMULAS = {LossName.DISTANCE: "½|f(x) - f(target)|²", LossName.COSINE: "1 - cosine similarity"}
 
 
-def difference_image(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], gain: int = DIFFERENCE_GAIN
-) -> NDArray[np.uint8]:
-    """The absolute difference of two 8-bit images, multiplied so that it can be seen (paper, Fig. 2).
-
-    Args:
-        before: (H, W, 3).
-        after: The same shape.
-        gain: The factor.
-
-    Returns:
-        (H, W, 3), clipped at 255; black where nothing changed.
-    """
-    difference = np.abs(after.astype(np.int64) - before.astype(np.int64))
-    amplified: NDArray[np.uint8] = np.clip(difference * gain, 0, 255).astype(np.uint8)
-    return amplified
-
-
+@fixed_settings()
 def trajectory_png(
     rows: Sequence[TrajectoryRow], title: str, goal: float | None, minimised: LossName = LossName.DISTANCE
 ) -> bytes:

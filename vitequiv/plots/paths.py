@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vitequiv.plots.drawing import figure_png
+from vitequiv.plots.settings import fixed_settings
 from vitequiv.results.interpolate import GeneralSummary, NullSummary, PathPoint, PathResult
 from vitequiv.results.names import PathKind
 
@@ -19,6 +20,7 @@ GREY = "#BBBBBB"
 PIXELS = "L2, pixels in [0, 1]"
 
 
+@fixed_settings()
 def curve_png(result: PathResult, title: str, limit: float | None = None) -> bytes:
     """Draw what the embedding does along a path.
 

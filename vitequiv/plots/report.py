@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +14,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from vitequiv.images.difference import DIFFERENCE_GAIN
 from vitequiv.plots.classify import chosen_columns, draw_matrix, png, short
-from vitequiv.plots.match import DIFFERENCE_GAIN
 from vitequiv.plots.projection import draw_projection, unit_rows
+from vitequiv.plots.settings import fixed_settings
 
 if TYPE_CHECKING:
     from vitequiv.runs.report_data import ClassView, MatchView, ModelView
@@ -26,43 +29,71 @@ COLUMNS = 4
 ENTRIES = 24
 """Images in a matrix."""
 WIDTH = 13.0
+LONGEST = 200
+"""Letters of a model's name."""
 
 Floats = NDArray[np.float64]
 
 
-def report_png(models: Sequence[ModelView]) -> bytes:
+@dataclass(frozen=True)
+class _Part:
+    """A strip of the figure: what it shows, its height in inches, and what draws it."""
+
+    what: str
+    height: float
+    draw: Callable[[SubFigure], None]
+
+
+@fixed_settings()
+def report_png(models: Sequence[ModelView]) -> tuple[bytes | None, list[str]]:
     """Draw all models below each other.
 
     Args:
         models: At least one with matches or classifications.
 
     Returns:
-        A PNG file.
+        A PNG file, None if nothing can be drawn; and what was left out of it, for it could not be drawn.
     """
-    parts: list[tuple[float, Callable[[SubFigure], None]]] = []
-    for model in models:
-        parts += _parts(model)
-    figure = Figure(figsize=(WIDTH, sum(height for height, _ in parts)), layout="constrained")
-    below = figure.subfigures(len(parts), 1, squeeze=False, height_ratios=[height for height, _ in parts])
-    for subfigure, (_, draw) in zip(below[:, 0], parts, strict=True):
-        draw(subfigure)
+    parts = [part for model in models for part in _parts(model)]
+    try:
+        return _compose(parts), []
+    except Exception:  # which part it is shows only when each is drawn alone
+        whole = [part for part in parts if _draws(part)]
+        lost = [part.what for part in parts if part not in whole]
+        return (_compose(whole) if whole else None), lost
+
+
+def _compose(parts: Sequence[_Part]) -> bytes:
+    figure = Figure(figsize=(WIDTH, sum(part.height for part in parts)), layout="constrained")
+    below = figure.subfigures(len(parts), 1, squeeze=False, height_ratios=[part.height for part in parts])
+    for subfigure, part in zip(below[:, 0], parts, strict=True):
+        part.draw(subfigure)
     return png(figure)
 
 
-def _parts(model: ModelView) -> list[tuple[float, Callable[[SubFigure], None]]]:
-    """Strips of one model, each with its height in inches."""
-    parts: list[tuple[float, Callable[[SubFigure], None]]] = []
+def _draws(part: _Part) -> bool:
+    try:
+        _compose([part])
+    except Exception:
+        return False
+    return True
+
+
+def _parts(model: ModelView) -> list[_Part]:
+    parts: list[_Part] = []
     if model.matches:
         columns = max(min(len(model.matches), SHOWN), COLUMNS)
-        parts.append((0.4 + 4 * (min(WIDTH / columns, 2.0) + 0.35), lambda figure: draw_images(figure, model)))
-        parts.append((5.2, lambda figure: draw_embeddings(figure, model.matches)))
+        height = 0.4 + 4 * (min(WIDTH / columns, 2.0) + 0.35)
+        parts.append(_Part("the images", height, partial(draw_images, model=model)))
+        parts.append(_Part("the embeddings", 5.2, partial(draw_embeddings, matches=model.matches)))
     for view in model.classes:
         rows = max(len(split(view)[0]), len(split(view)[1]))
-        # mypy cannot infer a lambda with a default argument, which binds the loop's view.
-        parts.append((2.4 + 0.28 * min(rows, ENTRIES), lambda figure, view=view: draw_classes(figure, model, view)))  # type: ignore[misc]
+        height = 2.4 + 0.28 * min(rows, ENTRIES)
+        parts.append(_Part("a matrix of classes", height, partial(draw_classes, model=model, view=view)))
     return parts
 
 
+@fixed_settings()
 def embeddings_png(matches: Sequence[MatchView]) -> bytes:
     """Draw the projection alone, and below it both cosine matrices; for a narrow page.
 
@@ -78,6 +109,7 @@ def embeddings_png(matches: Sequence[MatchView]) -> bytes:
     return png(figure)
 
 
+@fixed_settings()
 def classes_png(model: ModelView, view: ClassView) -> bytes:
     """Draw the classification before and after below each other; for a narrow page.
 
@@ -104,7 +136,7 @@ def draw_images(figure: SubFigure, model: ModelView) -> None:
     """
     matches = model.matches[:SHOWN]
     more = f" (the first {SHOWN} of {len(model.matches)} matches)" if len(model.matches) > SHOWN else ""
-    figure.suptitle(f"{model.spec}{more}", fontsize=12, parse_math=False)
+    figure.suptitle(f"{short(model.spec, LONGEST)}{more}", fontsize=12, parse_math=False)
     axes = figure.subplots(4, max(len(matches), COLUMNS), squeeze=False)
     for column in axes.T:
         for one in column:
@@ -129,7 +161,7 @@ def draw_images(figure: SubFigure, model: ModelView) -> None:
 
 
 def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    return "-" if value is None else format(value, form) if abs(value) < 10 else f"{value:.3g}"
 
 
 def draw_embeddings(figure: SubFigure, matches: Sequence[MatchView]) -> None:
@@ -209,7 +241,7 @@ def _draw_classes(figure: Figure | SubFigure, model: ModelView, view: ClassView,
     parts = [(rows[:ENTRIES], title) for rows, title in ((before, "before"), (after, "after")) if rows]
     columns = chosen_columns(view.probabilities[[row for rows, _ in parts for row in rows]])
     labels = [view.labels[i] for i in columns]
-    figure.suptitle(f"{model.spec}: classification ({view.kind})", fontsize=11, parse_math=False)
+    figure.suptitle(f"{short(model.spec, LONGEST)}: classification ({view.kind})", fontsize=11, parse_math=False)
     if vertical:
         ratios = [1.6 + 0.3 * len(rows) for rows, _ in parts]
         grid = figure.subplots(len(parts), 1, squeeze=False, height_ratios=ratios).ravel()

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vitequiv.plots.classify import png
+from vitequiv.plots.settings import fixed_settings
 from vitequiv.results.statistics import PairStatistics
 
 GREY, ORANGE, BLUE, GREEN = "#999999", "#E69F00", "#0072B2", "#009E73"
@@ -23,6 +24,7 @@ RATES = {
 }
 
 
+@fixed_settings()
 def statistics_png(result: PairStatistics, null: Sequence[float], spec: str) -> bytes:
     """Draw the statistics of one encoder.
 

@@ -45,8 +45,8 @@ class Cost:
     forwards: int = 0
     vjps: int = 0
     jvps: int = 0
-    seconds: float = 0.0
-    peak_memory_mb: float = 0.0
+    seconds: Finite = 0.0
+    peak_memory_mb: Finite = 0.0
 
     @property
     def passes(self) -> int:

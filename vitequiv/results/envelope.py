@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vitequiv.results.cost import Cost
-from vitequiv.results.environment import Environment, known_fields
-from vitequiv.results.settings import Setting, Source
+from vitequiv.results.environment import Environment
+from vitequiv.results.parse import RecordError, key_of, parse_record
+from vitequiv.results.settings import Setting
 from vitequiv.results.status import Status
 from vitequiv.results.versions import require_schema, schema_name
 
@@ -76,6 +77,7 @@ class Envelope:
         environment: Versions, device, dtype and seed.
         result: The verb's own part; None if the item failed.
         artifacts: File names written, relative to the item's folder, by what they are.
+        notes: What could not be done beside the result, a sentence each, such as a figure that could not be drawn.
     """
 
     verb: str
@@ -87,13 +89,16 @@ class Envelope:
     settings: Mapping[str, Setting]
     cost: Cost
     environment: Environment
-    result: Mapping[str, Any] | None = None
+    result: Any = None  # plain JSON types, or the verb's dataclass
     artifacts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the envelope as plain JSON types, in the contract's order."""
+        """Returns the envelope as plain JSON types, in the contract's order; `notes` only where there are some."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "verb"}
         fields["cost"] = self.cost.to_dict()
+        if not self.notes:
+            del fields["notes"]
         plain: dict[str, Any] = jsonable({"schema": schema_name(self.verb), **fields})
         return plain
 
@@ -105,41 +110,47 @@ class Envelope:
             record: What `to_dict` gave, or the JSON of it.
 
         Returns:
-            The envelope; its result is of plain JSON types. `to_dict` gives the record again, but for keys that are not
-            known here, which a later version may have added.
+            The envelope; its result is the verb's dataclass. `to_dict` gives the record again, but for keys that are
+            not known here, which a later version may have added.
 
         Raises:
-            ValueError: If the record is not an envelope of version 1.
+            RecordError: If it is damaged.
+            SchemaError: If it is not an envelope of version 1; `LaterSchemaError` if a later vitequiv wrote it.
         """
-        try:
-            verb = str(record["schema"]).partition("/")[2].rpartition("/")[0]
-            require_schema(record, verb)
-            return cls(
-                verb=verb,
-                item=record["item"],
-                status=Status(record["status"]),
-                message=record["message"],
-                inputs=tuple(
-                    InputRecord(**{**known_fields(InputRecord, entry), "notes": tuple(entry["notes"])})
-                    for entry in record["inputs"]
-                ),
-                model=ModelRecord(**{
-                    **known_fields(ModelRecord, record["model"]),
-                    "input_size": tuple(record["model"]["input_size"]),
-                }),
-                settings={key: Setting(s["value"], Source(s["source"])) for key, s in record["settings"].items()},
-                cost=Cost(**known_fields(Cost, record["cost"])),
-                environment=Environment.from_dict(record["environment"]),
-                result=record["result"],
-                artifacts=record["artifacts"],
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"Expected an envelope of vitequiv, got one with a fault ({error!r}).") from None
+        # Imported here, for the verbs' results are made of what stands in this module.
+        from vitequiv.results.verbs import VERBS
+
+        schema = record.get("schema") if isinstance(record, Mapping) else None
+        verb = schema.partition("/")[2].rpartition("/")[0] if isinstance(schema, str) else ""
+        require_schema(record, verb if verb in VERBS else "match")
+        whole = parse_record(_Whole, record, "")
+        about = VERBS[verb]
+        if whole.result is None and whole.status is not Status.FAILED:
+            raise RecordError(f"result is null, where the status is {whole.status}")
+        for key, file in about.files.items():
+            if key in whole.artifacts and whole.artifacts[key] != file:
+                raise RecordError(f"artifacts.{key} is {whole.artifacts[key][:40]!a}, which is no file of its folder")
+        fields = {f.name: getattr(whole, f.name) for f in dataclasses.fields(whole)}
+        fields["artifacts"] = {key: file for key, file in whole.artifacts.items() if key in about.files}
+        result = None if whole.result is None else parse_record(about.result, whole.result, "result")
+        return cls(verb=verb, **{**fields, "result": result})
 
 
-def key_of(field: dataclasses.Field[Any]) -> str:
-    """The key of a field in JSON: its name, without the underscore at the end of one such as `class_`."""
-    return field.name.removesuffix("_")
+@dataclass(frozen=True)
+class _Whole:
+    """The keys of an envelope's JSON beside `schema`; `result` is read once the verb is known."""
+
+    item: str
+    status: Status
+    message: str
+    inputs: tuple[InputRecord, ...]
+    model: ModelRecord
+    settings: Mapping[str, Setting]
+    cost: Cost
+    environment: Environment
+    result: Any
+    artifacts: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def jsonable(value: Any) -> Any:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from vitequiv._version import __version__
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 PACKAGES = (
     "torch",
@@ -62,19 +57,6 @@ class Environment:
     seed: int
     plugins: tuple[PluginRecord, ...] = ()
 
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Environment:
-        """Read an environment back.
-
-        Args:
-            record: Plain JSON types; without `plugins`, as vitequiv wrote them before there were any, there are none.
-
-        Returns:
-            The environment; raises a `TypeError` or `KeyError` if the record is no such thing.
-        """
-        plugins = tuple(PluginRecord(**known_fields(PluginRecord, plugin)) for plugin in record.get("plugins", ()))
-        return cls(**{**known_fields(cls, record), "plugins": plugins})
-
 
 def describe_environment(device: str, dtype: str, seed: int, plugins: tuple[PluginRecord, ...] = ()) -> Environment:
     """Collect versions.
@@ -99,16 +81,3 @@ def describe_environment(device: str, dtype: str, seed: int, plugins: tuple[Plug
         except PackageNotFoundError:
             continue
     return Environment(versions, f"{platform.system()} {platform.machine()}", device, dtype, seed, plugins)
-
-
-def known_fields(kind: type[DataclassInstance], record: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what a later version has added to a record.
-
-    Args:
-        kind: A dataclass.
-        record: Its fields as JSON, perhaps with others.
-
-    Returns:
-        The entries that the dataclass has fields for.
-    """
-    return {field.name: record[field.name] for field in dataclasses.fields(kind) if field.name in record}

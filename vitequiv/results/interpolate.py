@@ -190,11 +190,18 @@ class PathRecord:
         path: Which way it went: of `PathKind`, or a plugin's name.
         summary: Measures of the whole, by path.
         points: Measures of each point, in order.
+
+    Raises:
+        ValueError: If there is no point.
     """
 
     path: str
     summary: Summary
     points: tuple[PathPoint, ...]
+
+    def __post_init__(self) -> None:
+        if not self.points:
+            raise ValueError("it has no points")
 
 
 @dataclass(frozen=True, eq=False)

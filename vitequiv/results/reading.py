@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import os
-import stat
 from pathlib import Path
-from typing import Any
 
-MAX_JSON_BYTES = 1 << 28
-"""A trajectory of a million rows has a tenth of this."""
-
-
-def read_regular(path: Path, limit: int) -> bytes:
-    """Read a regular file.
-
-    Args:
-        path: The file.
-        limit: The most bytes that it may have.
-
-    Returns:
-        Its bytes.
-
-    Raises:
-        ValueError: If it is a device or pipe, which could be waited for without end, or larger than the limit.
-    """
-    # With O_NONBLOCK a pipe does not wait for its writer.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is a device or pipe, not a file")
-        if status.st_size > limit:
-            raise ValueError(f"it has {status.st_size:,} bytes, more than the {limit:,} read")
-        return file.read(limit)
+from vitequiv.files.reading import read_json
+from vitequiv.results.envelope import Envelope
+from vitequiv.results.versions import require_schema
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_envelope(path: Path, verb: str) -> Envelope:
+    """Read an item's JSON.
 
     Args:
         path: The file.
+        verb: The verb that should have written it.
 
     Returns:
-        What it holds.
+        The envelope, its result the verb's dataclass.
 
     Raises:
-        ValueError: If it is no JSON in UTF-8, is nested too deep for Python, or no regular file of ordinary size.
+        NoFileError: If there is none.
+        ValueError: If it cannot be read, or is not what the verb writes: a `FileError`, `LaterSchemaError`,
+            `SchemaError` or `RecordError`, whose text is a clause for after a colon.
     """
-    try:
-        return json.loads(read_regular(path, MAX_JSON_BYTES).decode("utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
+    record = read_json(path)
+    require_schema(record, verb)
+    return Envelope.from_dict(record)
 
 
 def artifact(folder: Path, name: object) -> Path:
@@ -65,8 +40,15 @@ def artifact(folder: Path, name: object) -> Path:
         The path.
 
     Raises:
-        ValueError: If the name leads out of the folder.
+        ValueError: If the name leads out of the folder, or the file is a link that does.
     """
     if not isinstance(name, str) or name in {"", ".", ".."} or Path(name).name != name or "\0" in name:
         raise ValueError(f"its JSON names {name!r}, which is no file of its folder")
-    return folder / name
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        inside = False
+    if not inside:
+        raise ValueError(f"its {name} is a link that leads out of its folder")
+    return path

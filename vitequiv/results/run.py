@@ -23,6 +23,9 @@ class RunFile:
         models: Each model of the run.
         settings: Every option's value with its source.
         environment: Versions, device, dtype and seed.
+
+    Raises:
+        ValueError: If there is no model, or the size is no size.
     """
 
     verb: str
@@ -32,3 +35,7 @@ class RunFile:
     models: tuple[ModelRecord, ...]
     settings: Mapping[str, Setting]
     environment: Environment
+
+    def __post_init__(self) -> None:
+        if not self.models or (self.batch_size is not None and self.batch_size < 1):
+            raise ValueError("it names no model, or a batch of nothing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated
 
 from vitequiv.results.classify import BeforeAfter, ClassifierRecord, Guess
 from vitequiv.results.marks import Keys, Quantiles
@@ -53,31 +53,6 @@ class Rate:
     rate: float | None
     low: float | None
     high: float | None
-
-
-def read_rates(record: Mapping[str, Any]) -> dict[str, Rate]:
-    """Read the `rates` of a result.
-
-    Args:
-        record: The JSON; rates that are not known here, which a later version may have added, are left out.
-
-    Returns:
-        The rates by name.
-
-    Raises:
-        KeyError: If a rate lacks something.
-        TypeError: If it is something else.
-        ValueError: If it holds what is no number.
-    """
-    known = {name: record[name] for name in RATES if name in record}
-    return {
-        name: Rate(
-            int(rate["successes"]),
-            int(rate["trials"]),
-            *(None if rate[key] is None else float(rate[key]) for key in ("rate", "low", "high")),
-        )
-        for name, rate in known.items()
-    }
 
 
 @dataclass(frozen=True)

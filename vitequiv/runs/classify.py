@@ -16,9 +16,8 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ImageError, VitequivError
 from vitequiv.images.decode import load_image
 from vitequiv.images.naming import shown
-from vitequiv.images.save import atomic_write_bytes, save_tensors
+from vitequiv.images.save import save_tensors
 from vitequiv.matching.objective import cosine_similarity
-from vitequiv.plots.classify import matrix_png
 from vitequiv.results.artifacts import CLASSIFY as ARTIFACTS
 from vitequiv.results.classify import Classification, ImageRow, MatchRow
 from vitequiv.results.classify_record import ClassifyRecord, FailureRecord
@@ -32,8 +31,9 @@ from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.failures import explain
+from vitequiv.runs.figures import Figures
 from vitequiv.runs.interrupt import check
-from vitequiv.runs.worklist.classify import MATCHED, ClassifyWork, MatchRows, Row
+from vitequiv.runs.worklist.classify import MATCHED, SOURCE, TARGET, ClassifyWork, MatchRows, Row
 from vitequiv.runs.worklist.items import ModelItem
 
 WORDS = {
@@ -152,10 +152,9 @@ def _write(
     rows = [ImageRow(s.row.name, str(s.row.path), s.row.role, b) for s, b in zip(good.values(), best, strict=True)]
 
     folder = out.begin(item)
-    title = f"{encoder.spec}: classes by {WORDS[result.classifier.kind]}"
-    originals = sum(one.row.role != MATCHED for one in good.values())
-    picture = matrix_png([row.name for row in rows], result.labels, result.probabilities, title, originals)
-    atomic_write_bytes(folder / ARTIFACTS["matrix"], picture)
+    figures = Figures()
+    figures.draw(ARTIFACTS["matrix"], lambda: _matrix(encoder, rows, result))
+    figures.write(folder)
     tensors = {
         "probabilities": result.probabilities,
         "logits": result.logits,
@@ -178,10 +177,19 @@ def _write(
         inputs,
         cost=result.cost,
         result=jsonable(record),
-        artifacts=ARTIFACTS,
+        artifacts=figures.artifacts(ARTIFACTS),
+        notes=figures.notes,
     )
     out.finish(envelope)
     return envelope
+
+
+def _matrix(encoder: Encoder, rows: Sequence[ImageRow], result: Classification) -> bytes:
+    from vitequiv.plots.classify import matrix_png
+
+    title = f"{encoder.spec}: classes by {WORDS[result.classifier.kind]}"
+    originals = sum(row.role != MATCHED for row in rows)
+    return matrix_png([row.name for row in rows], result.labels, result.probabilities, title, originals)
 
 
 def _sentence(failures: Sequence[tuple[str, str]], total: int) -> str:
@@ -196,9 +204,12 @@ def _look(encoder: Encoder, classifier: Classifier, rows: Sequence[Row], size: B
     pixels: list[Tensor] = []
     for row in rows:
         try:
-            image = load_image(row.path)
-            if row.sha256 is not None and image.sha256 != row.sha256:
-                raise ImageError(f"{shown(row.path)} is another file than when it was matched: put that one back.")
+            if row.sha256 is None and row.role in {SOURCE, TARGET}:
+                raise ImageError(
+                    f"{shown(row.path)} is named by a match without its digest, so that it may be any file: run the "
+                    "match again."
+                )
+            image = load_image(row.path, row.sha256)
             pixels.append(encoder.preprocess(image.image))
             seen.append(_Seen(row, InputRecord(row.role, str(row.path), image.sha256, image.notes)))
         except VitequivError as error:

@@ -35,6 +35,7 @@ class RunContext:
         cost: Cost | None = None,
         result: Mapping[str, Any] | None = None,
         artifacts: Mapping[str, str] | None = None,
+        notes: tuple[str, ...] = (),
     ) -> Envelope:
         """Complete the envelope for one item; see `Envelope` for the arguments."""
         return Envelope(
@@ -49,6 +50,7 @@ class RunContext:
             environment=self.environment,
             result=result,
             artifacts=artifacts or {},
+            notes=notes,
         )
 
 

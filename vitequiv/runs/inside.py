@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat
 from pathlib import Path
 
 from vitequiv.errors import OutputError
@@ -36,7 +37,11 @@ def require_inside(folder: Path, root: Path) -> None:
     Raises:
         OutputError: If it does.
     """
-    if not folder.resolve().is_relative_to(root.resolve()):
+    try:
+        inside = folder.resolve().is_relative_to(root.resolve())
+    except RuntimeError:  # links in a circle
+        inside = False
+    if not inside:
         raise OutputError(
             f"{shown(folder)} is a link that leads out of the run's directory: remove it or choose another --out."
         )
@@ -52,17 +57,28 @@ def is_inside(path: Path, root: Path) -> bool:
     Returns:
         The answer.
     """
-    return not path.is_symlink() and path.resolve().is_relative_to(root.resolve())
+    try:
+        return not path.is_symlink() and path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle
+        return False
 
 
-def refuse_link(path: Path) -> None:
-    """Refuse to open for writing what is a link: opening follows it, as renaming into place does not.
+def require_own_file(path: Path) -> None:
+    """Refuse to open for writing what is no file of its own.
+
+    That is a link, which opening follows and renaming into place does not; or a device, a pipe or a folder.
 
     Args:
         path: A file of the run's directory; it need not be there.
 
     Raises:
-        OSError: If it is a link.
+        OSError: If it is a link or something else.
     """
-    if path.is_symlink():
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(mode):
         raise OSError(errno.ELOOP, f"{shown(path.name)} is a link, which is not written through")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"{shown(path.name)} is a folder, device or pipe, not a file")

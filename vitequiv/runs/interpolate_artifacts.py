@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 
 from vitequiv.encoders.base import Encoder
-from vitequiv.images.save import atomic_write_bytes, save_tensors
-from vitequiv.plots.frames import path_gif, strip_png
-from vitequiv.plots.paths import curve_png
+from vitequiv.images.save import save_tensors
 from vitequiv.results.artifacts import INTERPOLATE as ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.interpolate import PathResult
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.figures import Figures
 
 
 def write_path(
@@ -43,9 +42,11 @@ def write_path(
     """
     folder = out.begin(item)
     title = f"{item} — {encoder.spec}, path {result.path}"
-    atomic_write_bytes(folder / ARTIFACTS["curve"], curve_png(result, title, limit))
-    atomic_write_bytes(folder / ARTIFACTS["strip"], strip_png(result, title))
-    atomic_write_bytes(folder / ARTIFACTS["animation"], path_gif(result))
+    figures = Figures()
+    figures.draw(ARTIFACTS["curve"], lambda: _curve(result, title, limit))
+    figures.draw(ARTIFACTS["strip"], lambda: _strip(result, title))
+    figures.draw(ARTIFACTS["animation"], lambda: _animation(result))
+    figures.write(folder)
     tensors = {
         "t": torch.tensor([point.t for point in result.points], dtype=torch.float64),
         "pixels": result.pixels,
@@ -61,7 +62,26 @@ def write_path(
         inputs,
         cost=result.cost,
         result=result.to_dict(),
-        artifacts=ARTIFACTS,
+        artifacts=figures.artifacts(ARTIFACTS),
+        notes=figures.notes,
     )
     out.finish(envelope)
     return envelope
+
+
+def _curve(result: PathResult, title: str, limit: float | None) -> bytes:
+    from vitequiv.plots.paths import curve_png
+
+    return curve_png(result, title, limit)
+
+
+def _strip(result: PathResult, title: str) -> bytes:
+    from vitequiv.plots.frames import strip_png
+
+    return strip_png(result, title)
+
+
+def _animation(result: PathResult) -> bytes:
+    from vitequiv.plots.frames import path_gif
+
+    return path_gif(result)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import OutputError
 from vitequiv.geometry.subspaces import grassmann_distance, principal_angles
-from vitequiv.images.save import atomic_write_bytes, save_tensors
-from vitequiv.plots.jacobian import spectrum_png, vector_png
+from vitequiv.images.save import save_tensors
 from vitequiv.results.artifacts import JACOBIAN as ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.jacobian import Comparison, JacobianResult
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory, clear_temporary
+from vitequiv.runs.figures import Figures
 from vitequiv.runs.inside import make_inside
 
 Found = tuple[InputRecord, JacobianResult]
@@ -69,13 +71,10 @@ def write_jacobian(
         comparison = other.comparison
     rank, tolerance = (result.rank.rank, result.rank.tolerance) if result.rank else (None, None)
     title = f"Jacobian of {encoder.spec}, {result.shape[0]} x {result.shape[1]}"
-    spectrum = spectrum_png(spectra, title, rank, tolerance)
-    height, width = encoder.input_size
-    images = []
+    figures = Figures()
+    figures.draw(ARTIFACTS["spectrum"], lambda: _spectrum(spectra, title, rank, tolerance))
     for i in range(min(drawn, result.right.shape[1])):
-        image = result.right[:, i].reshape(3, height, width).cpu().numpy()
-        name = f"right singular vector {i + 1}, singular value {float(result.singular_values[i]):.4g}"
-        images.append(vector_png(image, name))
+        figures.draw(f"{ARTIFACTS['vectors']}/{i + 1:03}.png", partial(_vector, encoder, result, i))
     # In float32, as nothing that is shown of V needs more; a vector a row, as V lies in memory, so without a copy.
     tensors = {
         "singular_values": result.singular_values,
@@ -90,11 +89,11 @@ def write_jacobian(
         (record, other.record) if other else (record,),
         cost=result.cost,
         result=result.to_dict(comparison),
-        artifacts=ARTIFACTS,
+        artifacts=figures.artifacts(ARTIFACTS),
+        notes=figures.notes,
     )
 
     folder = out.begin(item)
-    atomic_write_bytes(folder / ARTIFACTS["spectrum"], spectrum)
     vectors = folder / ARTIFACTS["vectors"]
     try:
         make_inside(vectors, out.path)
@@ -103,11 +102,23 @@ def write_jacobian(
         clear_temporary(vectors)
     except OSError as error:
         raise OutputError(f"Cannot write to {vectors}: {error.strerror}; choose another --out.") from None
-    for number, png in enumerate(images, 1):
-        atomic_write_bytes(vectors / f"{number:03}.png", png)
+    figures.write(folder)
     save_tensors(folder / ARTIFACTS["tensors"], tensors, metadata)
     out.finish(envelope)
     return envelope
+
+
+def _spectrum(spectra: Mapping[str, Sequence[float]], title: str, rank: int | None, tolerance: float | None) -> bytes:
+    from vitequiv.plots.jacobian import spectrum_png
+
+    return spectrum_png(spectra, title, rank, tolerance)
+
+
+def _vector(encoder: Encoder, result: JacobianResult, i: int) -> bytes:
+    from vitequiv.plots.jacobian import vector_png
+
+    image = result.right[:, i].reshape(3, *encoder.input_size).cpu().numpy()
+    return vector_png(image, f"right singular vector {i + 1}, singular value {float(result.singular_values[i]):.4g}")
 
 
 def compare(result: JacobianResult, other: Found) -> Compared:

@@ -7,12 +7,13 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from vitequiv.errors import OutputError
+from vitequiv.files.reading import MAX_JSON_BYTES, FileError, parse_json
+from vitequiv.files.streams import bounded_lines
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.versions import schema_name
-from vitequiv.runs.inside import refuse_link
+from vitequiv.runs.inside import require_own_file
 
 
 class Journal:
@@ -32,7 +33,7 @@ class Journal:
         self._schema = schema_name(verb)
         self._known: dict[str, bytes] = {}
         try:
-            refuse_link(path)
+            require_own_file(path)
             mend(path)
             if known and path.exists():
                 self._read()
@@ -69,13 +70,11 @@ class Journal:
 
     def _read(self) -> None:
         with self._path.open("rb") as file:
-            for line in file:
-                try:
-                    record: Any = json.loads(line)
-                    if record["schema"] == self._schema:
-                        self._known[record["item"]] = _digest(line)
-                except (ValueError, KeyError, TypeError):
-                    continue  # not ours; it stays
+            for line in bounded_lines(file, MAX_JSON_BYTES):
+                with suppress(ValueError):  # what is not ours stays
+                    record = {} if line is None else parse_json(line)
+                    if line and isinstance(record, dict) and record.get("schema") == self._schema:
+                        self._known[str(record.get("item"))] = _digest(line)
 
     def _refusal(self, error: OSError) -> OutputError:
         return OutputError(
@@ -96,18 +95,19 @@ def mend(path: Path) -> None:
         return
     with file:
         end = begin = file.seek(0, os.SEEK_END)
-        tail = b""
-        while begin and b"\n" not in tail:
+        parts: list[bytes] = []
+        while begin and end - begin < MAX_JSON_BYTES and not (parts and b"\n" in parts[-1]):
             step = min(begin, 65536)
             begin -= step
             file.seek(begin)
-            tail = file.read(step) + tail
-        last = tail.rpartition(b"\n")[2]
+            parts.append(file.read(step))
+        _, found, last = b"".join(reversed(parts)).rpartition(b"\n")
         if not last:
             return
         try:
-            json.loads(last)
-        except ValueError:
+            if found or not begin:  # a longer one is none of ours: it is only ended
+                parse_json(last)
+        except FileError:
             file.truncate(end - len(last))
         else:
             file.seek(end)

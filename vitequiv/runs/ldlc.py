@@ -13,22 +13,24 @@ from torch import Tensor
 from vitequiv.batching import BatchSize
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ImageError
+from vitequiv.files.reading import open_regular
 from vitequiv.geometry.budget import Preflight
 from vitequiv.geometry.ldlc import ldlc
 from vitequiv.geometry.named import NamedDirections
 from vitequiv.images.decode import load_image
-from vitequiv.images.save import atomic_write_bytes, save_tensors
+from vitequiv.images.save import save_tensors
 from vitequiv.matching.api import match
-from vitequiv.plots.ldlc import ldlc_png
 from vitequiv.results.artifacts import LDLC as ARTIFACTS
 from vitequiv.results.artifacts import MATCH as MATCH_ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
 from vitequiv.results.ldlc import LdlcResult
+from vitequiv.results.reading import artifact
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.engine.task import Elsewhere, Prepared, Task, Work
 from vitequiv.runs.failures import reason
+from vitequiv.runs.figures import Figures
 from vitequiv.runs.resume import digest
 from vitequiv.runs.worklist.items import Item
 
@@ -203,10 +205,11 @@ def saved_match(encoder: Encoder, folder: Path, pixels: Tensor, item: Item) -> T
 
     path = folder / MATCH_ARTIFACTS["tensors"]
     try:
+        open_regular(artifact(folder, path.name)).close()  # a pipe would be waited for
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             start, matched = (file.get_tensor(name).to(pixels) for name in ("start", "pixels"))
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ImageError(
             f"There is no match to read in {path} ({reason(error)}): name a folder of vitequiv match."
         ) from None
@@ -222,6 +225,12 @@ def saved_match(encoder: Encoder, folder: Path, pixels: Tensor, item: Item) -> T
     return found
 
 
+def _figure(result: LdlcResult, title: str) -> bytes:
+    from vitequiv.plots.ldlc import ldlc_png
+
+    return ldlc_png(result, title)
+
+
 def _write(
     encoder: Encoder,
     item: Item,
@@ -231,7 +240,8 @@ def _write(
     out: RunDirectory,
 ) -> Envelope:
     # All that can fail comes before the folder, so that an item which fails leaves none.
-    png = ldlc_png(result, f"{item.name} — {encoder.spec}")
+    figures = Figures()
+    figures.draw(ARTIFACTS["plot"], lambda: _figure(result, f"{item.name} — {encoder.spec}"))
     tensors = {"singular_values": result.singular_values}
     for name, group in result.groups.items():
         tensors[f"{name}.measured"] = group.measured
@@ -246,11 +256,12 @@ def _write(
         inputs,
         cost=result.cost,
         result=result.to_dict(),
-        artifacts=ARTIFACTS,
+        artifacts=figures.artifacts(ARTIFACTS),
+        notes=figures.notes,
     )
 
     folder = out.begin(item.name)
-    atomic_write_bytes(folder / ARTIFACTS["plot"], png)
+    figures.write(folder)
     save_tensors(folder / ARTIFACTS["tensors"], tensors, metadata)
     out.finish(envelope)
     return envelope

@@ -12,9 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vitequiv.errors import UsageError
-from vitequiv.runs.inside import refuse_link
+from vitequiv.files.reading import parse_json
+from vitequiv.results.parse import parse_record
+from vitequiv.runs.inside import require_own_file
 
 LOCK_NAME = ".vitequiv.lock"
+MAX_PID = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,18 @@ class Owner:
         host: Its machine.
         began: When that process began, in the system's own ticks, for the number may be given to another; None if the
             system does not tell.
+
+    Raises:
+        ValueError: If the number is none of a process: 0 and below stand for groups of them.
     """
 
     pid: int
     host: str
     began: int | None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.pid < MAX_PID:
+            raise ValueError("its number is none of a process")
 
     @property
     def alive(self) -> bool:
@@ -108,7 +118,7 @@ _SYSTEM_LOCKS: dict[int, bool] = {}
 def _locked(path: Path) -> int:
     """Open the file and lock it; again if its last owner removed it meanwhile."""
     while True:
-        refuse_link(path)
+        require_own_file(path)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _SYSTEM_LOCKS[descriptor] = _system_lock(descriptor)
@@ -147,8 +157,8 @@ def _taken(directory: Path, owner: Owner | None) -> str:
 
 def _read(descriptor: int) -> Owner | None:
     try:
-        return Owner(**json.loads(os.pread(descriptor, 4096, 0)))
-    except (ValueError, TypeError):  # empty, or its owner was killed while writing
+        return parse_record(Owner, parse_json(os.pread(descriptor, 4096, 0)), "")
+    except ValueError:  # empty, edited, or its owner was killed while writing
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from vitequiv.encoders.base import Encoder
 from vitequiv.errors import ModelError
 from vitequiv.images.canvas import canvas_shape, to_canvas
 from vitequiv.images.decode import load_image
+from vitequiv.images.difference import difference_image
 from vitequiv.images.jpeg import encode_jpeg
 from vitequiv.images.lattice import to_uint8
 from vitequiv.images.save import atomic_write_bytes, save_png, save_tensors
@@ -19,13 +21,13 @@ from vitequiv.matching.goal import Goal
 from vitequiv.matching.names import LossName, SpaceName
 from vitequiv.matching.objective import cosine_similarity, relative_residual
 from vitequiv.matching.space import space_of
-from vitequiv.plots.match import difference_image, trajectory_png
 from vitequiv.results.artifacts import MATCH as ARTIFACTS
 from vitequiv.results.envelope import Envelope, InputRecord
-from vitequiv.results.match import Canvas, MatchResult
+from vitequiv.results.match import Canvas, MatchResult, TrajectoryRow
 from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.figures import Figures
 from vitequiv.runs.verification import verify
 
 
@@ -87,11 +89,11 @@ def write_match(
         {"spec": encoder.spec, "weights_sha256": encoder.weights_sha256, "readout": encoder.readout},
     )
     save_png(folder / ARTIFACTS["difference"], difference_image(to_uint8(result.start), matched))
-    title = f"{item} — {encoder.spec}"
-    if result.trajectory:
-        atomic_write_bytes(
-            folder / ARTIFACTS["trajectory"], trajectory_png(result.trajectory, title, goal.cosine, loss)
-        )
+    rows = result.trajectory
+    figures = Figures()
+    if rows:
+        figures.draw(ARTIFACTS["trajectory"], lambda: _trajectory(rows, f"{item} — {encoder.spec}", goal, loss))
+    figures.write(folder)
 
     files = {"matched": saved, **({} if coded is None else {"jpeg": coded})}
     result = verified(result, saved, goal, coded)
@@ -104,10 +106,17 @@ def write_match(
         inputs,
         cost=result.cost,
         result=result.to_dict(Canvas(height=whole.shape[0], width=whole.shape[1])),
-        artifacts={name: file for name, file in ARTIFACTS.items() if name not in absent},
+        artifacts=figures.artifacts({name: file for name, file in ARTIFACTS.items() if name not in absent}),
+        notes=figures.notes,
     )
     out.finish(envelope)
     return envelope
+
+
+def _trajectory(rows: Sequence[TrajectoryRow], title: str, goal: Goal, loss: LossName) -> bytes:
+    from vitequiv.plots.match import trajectory_png
+
+    return trajectory_png(rows, title, goal.cosine, loss)
 
 
 def require_canvas(encoder: Encoder) -> None:

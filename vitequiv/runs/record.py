@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from vitequiv.errors import OutputError, UsageError
+from vitequiv.files.reading import NoFileError, read_json
+from vitequiv.images.naming import shown
 from vitequiv.images.save import save_json
 from vitequiv.results.envelope import jsonable
+from vitequiv.results.parse import parse_record
 from vitequiv.results.run import RunFile
 from vitequiv.results.versions import LaterSchemaError, require_schema, schema_name
 from vitequiv.runs.changes import changed_model, differences, other_owners
@@ -20,41 +20,12 @@ from vitequiv.runs.context import RunContext
 SCHEMA = schema_name("run")
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """The latest run of a verb in a directory.
-
-    Args:
-        context: What its items share, as JSON: models, settings, environment.
-        started: When it began, UTC.
-        resumed: When it was taken up again, each time.
-        batch_size: Items computed together, once that is settled; see `RunFile`.
-    """
-
-    context: Mapping[str, Any]
-    started: str
-    resumed: tuple[str, ...] = ()
-    batch_size: int | None = None
-
-    def save(self, path: Path, verb: str) -> None:
-        """Write the record.
-
-        Args:
-            path: Where to.
-            verb: The verb.
-        """
-        file = RunFile(
-            verb=verb, started=self.started, resumed=self.resumed, batch_size=self.batch_size, **self.context
-        )
-        save_json(path, {"schema": SCHEMA, **jsonable(file)})
-
-
 def now() -> str:
     """The time, UTC, to a second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def begin_record(context: RunContext) -> RunRecord:
+def begin_record(context: RunContext) -> RunFile:
     """The record of a run that begins now.
 
     Args:
@@ -63,11 +34,18 @@ def begin_record(context: RunContext) -> RunRecord:
     Returns:
         The record.
     """
-    shared = {"models": [context.model], "settings": context.settings, "environment": context.environment}
-    return RunRecord(jsonable(shared), now())
+    return RunFile(
+        verb=context.verb,
+        started=now(),
+        resumed=(),
+        batch_size=None,
+        models=(context.model,),
+        settings=context.settings,
+        environment=context.environment,
+    )
 
 
-def read_record(path: Path) -> RunRecord | None:
+def read_record(path: Path) -> RunFile | None:
     """Read a record.
 
     Args:
@@ -80,25 +58,21 @@ def read_record(path: Path) -> RunRecord | None:
         UsageError: If the file is something else, or of a later vitequiv.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         require_schema(record, "run")
-        shared = {name: record[name] for name in ("models", "settings", "environment")}
-        shared["models"][0]["weights_sha256"], shared["settings"].items(), shared["environment"].items()
-        found = RunRecord(shared, str(record["started"]), tuple(record["resumed"]), _size(record["batch_size"]))
-    except FileNotFoundError:
+        return parse_record(RunFile, record, "")
+    except NoFileError:
         return None
     except LaterSchemaError as error:
-        raise UsageError(f"{path} cannot be resumed: {error}, or choose another --out.") from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        found = None
-    if found is None:
+        raise UsageError(f"{shown(path)} cannot be resumed: {error}, or choose another --out.") from None
+    except ValueError as error:
         raise UsageError(
-            f"{path} is not the record of a run that can be resumed: move it away, or choose another --out."
-        )
-    return found
+            f"{shown(path)} is not the record of a run that can be resumed ({error}): move it away, or choose another "
+            "--out."
+        ) from None
 
 
-def sized(record: RunRecord, context: RunContext, batch_size: int | None) -> RunRecord:
+def sized(record: RunFile, context: RunContext, batch_size: int | None) -> RunFile:
     """The record with the size of the batches of the model in hand.
 
     Args:
@@ -109,7 +83,7 @@ def sized(record: RunRecord, context: RunContext, batch_size: int | None) -> Run
     Returns:
         The record; as it is for a model that is not its last, for a run goes on with that when it is resumed.
     """
-    if record.context["models"][-1].get("spec") != context.model.spec:
+    if record.models[-1].spec != context.model.spec:
         return record
     return replace(record, batch_size=batch_size or record.batch_size)
 
@@ -128,16 +102,10 @@ def earlier_batch_size(path: Path, spec: str) -> int | None:
         UsageError: See `read_record`.
     """
     old = read_record(path)
-    return old.batch_size if old and old.context["models"][-1].get("spec") == spec else None
+    return old.batch_size if old and old.models[-1].spec == spec else None
 
 
-def _size(value: object) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value
-    raise ValueError(f"{value!r} is no size of a batch")
-
-
-def continue_record(old: RunRecord, context: RunContext, where: Path) -> RunRecord:
+def continue_record(old: RunFile, context: RunContext, where: Path) -> RunFile:
     """The record of a run that is taken up again now.
 
     Args:
@@ -151,7 +119,7 @@ def continue_record(old: RunRecord, context: RunContext, where: Path) -> RunReco
     Raises:
         UsageError: If the settings or the weights are others.
     """
-    changes = differences(old.context["settings"], context.settings) + other_owners(old, context)
+    changes = differences(old.settings, context.settings) + other_owners(old, context)
     if changes:
         raise UsageError(
             f"{where} was begun with other settings ({'; '.join(changes)}): give the same ones to resume, or choose "
@@ -160,7 +128,7 @@ def continue_record(old: RunRecord, context: RunContext, where: Path) -> RunReco
     return add_model(replace(old, resumed=(*old.resumed, now())), context, where)
 
 
-def add_model(record: RunRecord, context: RunContext, where: Path) -> RunRecord:
+def add_model(record: RunFile, context: RunContext, where: Path) -> RunFile:
     """The record of a run that turns to a model.
 
     Args:
@@ -175,28 +143,27 @@ def add_model(record: RunRecord, context: RunContext, where: Path) -> RunRecord:
         UsageError: If it had the same model with other weights or preprocessing.
     """
     model = context.model
-    for known in record.context["models"]:
-        if known.get("spec") == model.spec:
+    for known in record.models:
+        if known.spec == model.spec:
             if changes := changed_model(known, model):
                 raise UsageError(
                     f"{where} was begun with {changes} of {model.spec}: resume with the same, or choose another --out."
                 )
             return record
-    return replace(record, context={**record.context, "models": [*record.context["models"], jsonable(model)]})
+    return replace(record, models=(*record.models, model))
 
 
-def save_record(record: RunRecord, path: Path, verb: str) -> None:
+def save_record(record: RunFile, path: Path) -> None:
     """Write a record, or say that the run cannot be recorded.
 
     Args:
         record: The record.
         path: Where to.
-        verb: The verb.
 
     Raises:
         UsageError: If it cannot be written.
     """
     try:
-        record.save(path, verb)
+        save_json(path, {"schema": SCHEMA, **jsonable(record)})
     except OutputError as error:
         raise UsageError(f"The run cannot be recorded: {error.message}.") from None

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vitequiv.errors import ImageError, UsageError
+from vitequiv.files.reading import open_regular, read_regular
 from vitequiv.images.decode import load_image
+from vitequiv.images.difference import difference_image
 from vitequiv.images.folders import is_folder
 from vitequiv.images.naming import shown
-from vitequiv.plots.match import difference_image
-from vitequiv.results.reading import artifact, read_json, read_regular
-from vitequiv.results.statistics_record import Rate, read_rates
-from vitequiv.results.versions import LaterSchemaError, require_schema
+from vitequiv.results.classify import MatchRowRecord
+from vitequiv.results.classify_record import ClassifyRecord
+from vitequiv.results.envelope import Envelope
+from vitequiv.results.reading import artifact, read_envelope
+from vitequiv.results.statistics_record import Rate, StatisticsRecord
+from vitequiv.results.versions import LaterSchemaError
 from vitequiv.runs.failures import reason
-from vitequiv.runs.saved_matches import JSON_NAME, SavedMatch, read_match
+from vitequiv.runs.inside import is_inside
+from vitequiv.runs.saved_matches import JSON_NAME, SavedMatch, as_match
 
 MAX_FIGURE_BYTES = 1 << 26
 """Largest plot that is inlined; ours have a thousandth of this."""
@@ -33,15 +38,17 @@ class MatchView:
     """One match as a report shows it.
 
     Args:
+        where: Its folder, as it is called in the report.
         match: What its JSON says.
         start: The source at the model's input size, (H, W, 3).
         matched: The 8-bit result, likewise.
         difference: Their difference, amplified.
-        target: The target's file, fitted to that size for looking at; None if it cannot be read any more, or if the
-            target was no image.
+        target: The target's file, fitted to that size for looking at; None if it cannot be read any more, is another
+            file than it was or was named without its digest, or if the target was no image.
         embeddings: `start`, `saved` and `target`, (n,) each; without `start` if the match did not save it.
     """
 
+    where: str
     match: SavedMatch
     start: Levels
     matched: Levels
@@ -59,12 +66,15 @@ class MatchView:
         """What the target is called."""
         return self.match.target_name
 
-    def number(self, *keys: str) -> float | None:
-        """A number of `result` in its JSON; None if it is not there or null."""
-        found: Any = self.match.record["result"]
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return float(found) if isinstance(found, int | float) else None
+    @property
+    def status(self) -> str:
+        """How it ended, in words."""
+        return self.match.envelope.status.replace("_", " ")
+
+    def number(self, group: str, name: str) -> float | None:
+        """A number of its result; None if it is not there, NaN or infinite."""
+        found = getattr(getattr(self.match.envelope.result, group), name)
+        return found if found is not None and math.isfinite(found) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +82,7 @@ class ClassView:
     """One classification.
 
     Args:
+        where: Its folder, as it is called in the report.
         kind: `zero-shot`, `head` or `prototypes`.
         labels: The classes.
         names: The images.
@@ -80,12 +91,13 @@ class ClassView:
         matches: Rows before and after, as in `classify.json`.
     """
 
+    where: str
     kind: str
     labels: Sequence[str]
     names: Sequence[str]
     roles: Sequence[str]
     probabilities: Floats
-    matches: Sequence[Mapping[str, Any]]
+    matches: Sequence[MatchRowRecord]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +105,15 @@ class StatisticsView:
     """Statistics of random pairs.
 
     Args:
+        where: Its folder, as it is called in the report.
         message: How it ended.
-        figure: Its `statistics.png`.
+        figure: Its `statistics.png`; None if that could not be drawn.
         rates: As in `statistics.json`.
     """
 
+    where: str
     message: str
-    figure: bytes
+    figure: bytes | None
     rates: Mapping[str, Rate]
 
 
@@ -153,27 +167,24 @@ def collect(directory: Path) -> Report:
     """
     if not is_folder(directory):
         raise UsageError(f"There is no folder {shown(directory)}: name the --out of an earlier run.")
-    models: dict[tuple[str, str, str], ModelView] = {}
+    models: Models = {}
     failures: list[tuple[str, str]] = []
     later: list[tuple[str, str]] = []
-    readers = {JSON_NAME: _add_match, "classify.json": _add_classes, "statistics.json": _add_statistics}
-    for name, add in readers.items():
+    readers: Mapping[str, Reader] = {"match": _add_match, "classify": _add_classes, "statistics": _add_statistics}
+    for verb, add in readers.items():
+        name = f"{verb}.json"
         for path in sorted(directory.rglob(name)):
             where = shown(path.parent.relative_to(directory)) if path.parent != directory else "."
             try:
-                record = read_json(path)
-                require_schema(record, name.removesuffix(".json"))
-                about = record["model"]
-                key = (str(about["spec"]), str(about["readout"]), str(about["weights_sha256"]))
-                add(models.setdefault(key, ModelView(*key)), path.parent, record)
-                if record["status"] != "converged":
-                    failures.append((where, f"{record['status'].replace('_', ' ')}: {record['message']}"))
+                envelope = _read(path, verb, directory)
+                if envelope.result is not None:
+                    add(_model_of(models, envelope), where, path.parent, envelope)
+                if envelope.status != "converged":
+                    failures.append((where, f"{envelope.status.replace('_', ' ')}: {envelope.message}"))
             except LaterSchemaError as error:
                 later.append((where, f"{name} cannot be shown: {error}"))
-            except ImageError as error:
-                failures.append((where, error.message))
             except Exception as error:  # whatever an edited or older file makes of itself
-                failures.append((where, f"{name} cannot be shown ({type(error).__name__}: {reason(error)})"))
+                failures.append((where, f"{name} cannot be shown: {reason(error)}"))
     shown_models = [model for model in models.values() if model.matches or model.classes or model.statistics]
     if later and not shown_models and not failures:
         raise UsageError(f"In {shown(directory / later[0][0])}, {later[0][1]}.")
@@ -186,6 +197,24 @@ def collect(directory: Path) -> Report:
     return Report(directory, shown_models, failures)
 
 
+Models = dict[tuple[str, str, str, int], ModelView]
+Reader = Callable[[ModelView, str, Path, Envelope], None]
+
+
+def _read(path: Path, verb: str, directory: Path) -> Envelope:
+    """An item's JSON, if it is in the directory that was named."""
+    if not is_inside(path, directory):
+        raise ValueError("it is a link, which is not followed")
+    return read_envelope(path, verb)
+
+
+def _model_of(models: Models, envelope: Envelope) -> ModelView:
+    """The model of an item; by its dimension too, so that no edited one spoils the figure of the others."""
+    model = envelope.model
+    key = (model.spec, model.readout, model.weights_sha256, model.embedding_dim)
+    return models.setdefault(key, ModelView(*key[:3]))
+
+
 def _incomplete(directory: Path) -> list[tuple[str, str]]:
     """Folders of matches that were interrupted: their JSON, which is written last, is missing."""
     unfinished = sorted(
@@ -195,53 +224,94 @@ def _incomplete(directory: Path) -> list[tuple[str, str]]:
     return [(shown(path.relative_to(directory)), message) for path in unfinished]
 
 
-def _add_match(model: ModelView, folder: Path, record: dict[str, Any]) -> None:
-    from safetensors.numpy import load_file
-
-    del record
-    match = read_match(folder)
-    stored = match.artifact("tensors")
-    if not stored.is_file():  # a pipe would be waited for
-        raise ImageError(f"There is no file {shown(stored)}: run the match again.")
-    tensors = load_file(stored)
-    start, matched = (np.rint(tensors[name].transpose(1, 2, 0) * 255).astype(np.uint8) for name in ("start", "pixels"))
+def _add_match(model: ModelView, where: str, folder: Path, envelope: Envelope) -> None:
+    match = as_match(folder, envelope)
+    tensors = _tensors(match.artifact("tensors"), envelope)
+    start, matched = (_levels(tensors[name]) for name in PICTURES)
     embeddings = {
         name: np.asarray(tensors[f"embedding_{name}"], dtype=np.float64)
         for name in ("start", "saved", "target")
         if f"embedding_{name}" in tensors
     }
     size = (start.shape[1], start.shape[0])
-    target = _thumbnail(match.target, match.target_sha256, size) if match.target else None
-    model.matches.append(MatchView(match, start, matched, difference_image(start, matched), target, embeddings))
+    target = _thumbnail(match.target, match.target_sha256, size)
+    model.matches.append(MatchView(where, match, start, matched, difference_image(start, matched), target, embeddings))
 
 
-def _thumbnail(path: Path, sha256: str | None, size: tuple[int, int]) -> Levels | None:
+PICTURES = ("start", "pixels")
+LARGEST = 1e100
+"""Beyond it numbers do not bear being squared."""
+MAX_SIDE = 4096
+"""Of a model's input, in pixels."""
+
+
+def _levels(pixels: NDArray[np.floating]) -> Levels:
+    levels: Levels = np.rint(np.clip(pixels, 0, 1).transpose(1, 2, 0) * 255).astype(np.uint8)
+    return levels
+
+
+def _tensors(path: Path, envelope: Envelope) -> dict[str, NDArray[np.floating]]:
+    """The tensors of a match that are shown, held to what its JSON says of the model."""
+    from safetensors import SafetensorError, safe_open
+
+    height, width = envelope.model.input_size
+    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
+        raise ValueError(f"match.json says that the model's input has {height} x {width} pixels")
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(PICTURES, (3, height, width))
+    shapes |= dict.fromkeys(("embedding_start", "embedding_saved", "embedding_target"), (envelope.model.embedding_dim,))
+    found = {}
+    open_regular(path).close()  # a pipe would be waited for
     try:
-        image = load_image(path)
+        with safe_open(path, framework="numpy") as file:
+            there = set(file.keys())
+            for name, shape in shapes.items():
+                if name not in there and name == "embedding_start":  # as written before it was saved
+                    continue
+                if tuple(file.get_slice(name).get_shape()) != shape:  # before anything large is read
+                    raise ValueError(f"{path.name} holds a tensor {name} of another shape than match.json says")
+                found[name] = file.get_tensor(name)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name} is damaged ({reason(error)})") from None
+    for name, tensor in found.items():
+        # Embeddings may hold NaN.
+        finite = np.isfinite(tensor)
+        if (name in PICTURES and not finite.all()) or float(np.abs(tensor[finite]).max(initial=0)) > LARGEST:
+            raise ValueError(f"{path.name} holds a tensor {name} of numbers that no match writes")
+    return found
+
+
+def _thumbnail(path: Path | None, sha256: str | None, size: tuple[int, int]) -> Levels | None:
+    """The target's picture; without a digest any file of this machine could be named, and none is shown."""
+    if path is None or sha256 is None:
+        return None
+    try:
+        image = load_image(path, sha256).image
     except ImageError:
         return None
-    if sha256 is not None and image.sha256 != sha256:
-        return None
-    return np.asarray(ImageOps.fit(image.image, size, Image.Resampling.BICUBIC))
+    return np.asarray(ImageOps.fit(image, size, Image.Resampling.BICUBIC))
 
 
-def _add_classes(model: ModelView, folder: Path, record: dict[str, Any]) -> None:
+def _add_classes(model: ModelView, where: str, folder: Path, envelope: Envelope) -> None:
     del folder
-    result = record["result"]
+    result: ClassifyRecord = envelope.result
     model.classes.append(
         ClassView(
-            kind=str(result["classifier"]["kind"]),
-            labels=[shown(label) for label in result["classifier"]["labels"]],
-            names=[str(image["name"]) for image in result["images"]],
-            roles=[str(image["role"]) for image in result["images"]],
-            probabilities=np.array(result["probabilities"], dtype=np.float64),
-            matches=result["matches"],
+            where=where,
+            kind=result.classifier.kind,
+            labels=[shown(label) for label in result.classifier.labels],
+            names=[image.name for image in result.images],
+            roles=[image.role for image in result.images],
+            probabilities=np.array(result.probabilities, dtype=np.float64),
+            matches=result.matches,
         )
     )
 
 
-def _add_statistics(model: ModelView, folder: Path, record: dict[str, Any]) -> None:
-    figure = read_regular(artifact(folder, record["artifacts"]["plot"]), MAX_FIGURE_BYTES)
-    if not figure.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise ValueError("its plot is no PNG")
-    model.statistics.append(StatisticsView(str(record["message"]), figure, read_rates(record["result"]["rates"])))
+def _add_statistics(model: ModelView, where: str, folder: Path, envelope: Envelope) -> None:
+    result: StatisticsRecord = envelope.result
+    figure = None
+    if (plot := envelope.artifacts.get("plot")) is not None:
+        figure = read_regular(artifact(folder, plot), MAX_FIGURE_BYTES)
+        if not figure.startswith(b"\x89PNG\r\n\x1a\n"):
+            raise ValueError("its plot is no PNG")
+    model.statistics.append(StatisticsView(where, envelope.message, figure, result.rates))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from vitequiv._version import __version__
+from vitequiv.images.difference import DIFFERENCE_GAIN
 from vitequiv.images.naming import shown
-from vitequiv.plots.match import DIFFERENCE_GAIN
-from vitequiv.plots.report import classes_png, embeddings_png
+from vitequiv.runs.failures import reason
 
 if TYPE_CHECKING:
+    from vitequiv.results.classify import Guess
     from vitequiv.runs.report_data import ClassView, Levels, MatchView, ModelView, Report, StatisticsView
 
 PICTURED = 60
@@ -39,35 +43,75 @@ footer { margin-top: 3rem; font-size: .85rem; }
 """
 
 
-def report_html(report: Report) -> str:
+@dataclass(frozen=True)
+class Page:
+    """A report's page.
+
+    Args:
+        html: HTML 5 in ASCII and character references.
+        failures: What failed or could not be shown, folder and message, with what could not be drawn.
+    """
+
+    html: str
+    failures: Sequence[tuple[str, str]]
+
+
+class _Guard:
+    """Draws the views of a page one by one: what cannot be drawn is a failure of its own, and the others stand."""
+
+    def __init__(self) -> None:
+        self.failures: list[tuple[str, str]] = []
+
+    def __call__(self, where: str, what: str, draw: Callable[[], str]) -> str:
+        try:
+            return draw()
+        except Exception as error:  # whatever edited results make of a page or of matplotlib
+            self.failures.append((where, f"{what} cannot be drawn: {reason(error)}"))
+            return ""
+
+
+def report_page(report: Report, failures: Sequence[tuple[str, str]] = ()) -> Page:
     """Write the page.
 
     Args:
         report: What to show.
+        failures: More that could not be drawn, folder and message.
 
     Returns:
-        HTML 5 in ASCII and character references.
+        The page.
     """
     name = shown(report.directory.resolve().name or report.directory)
+    guard = _Guard()
+    models = [_model(model, guard) for model in report.models]
+    found = [*report.failures, *failures, *guard.failures]
     counts = counted(
         sum(len(model.matches) for model in report.models),
         sum(len(model.classes) for model in report.models),
         sum(len(model.statistics) for model in report.models),
-        len(report.failures),
+        len(found),
     )
-    parts = [f"<h1>vitequiv: {escape(name)}</h1>", f"<p>{counts}.</p>"]
-    parts += [_failures(report.failures)] if report.failures else []
-    parts += [_model(model) for model in report.models]
+    parts = [f"<h1>vitequiv: {_text(name)}</h1>", f"<p>{counts}.</p>"]
+    parts += [_failures(found)] if found else []
+    parts += models
     body = "\n".join(parts)
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>vitequiv: {escape(name)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n"
+        f"<title>vitequiv: {_text(name)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n"
         f"<footer>Made by vitequiv {escape(__version__)} from the JSON and safetensors of the runs.</footer>\n"
         "</body>\n</html>\n"
     )
     # Names may hold what UTF-8 cannot; a reference to it shows a mark in its place.
-    return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
+    return Page(page.encode("ascii", "xmlcharrefreplace").decode("ascii"), found)
+
+
+LONGEST = 1000
+"""Letters of a text, which edited results can make of any length."""
+
+
+def _text(text: str) -> str:
+    """A text for HTML, cut if it is long."""
+    return escape(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
 
 
 def counted(matches: int, classifications: int, statistics: int, failures: int) -> str:
@@ -82,28 +126,41 @@ def counted(matches: int, classifications: int, statistics: int, failures: int) 
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> str:
-    rows = [[_cell(where), f'<td class="bad">{escape(message)}</td>'] for where, message in failures]
+    rows = [[_cell(where), f'<td class="bad">{_text(message)}</td>'] for where, message in failures]
     return f"<h2>Failures</h2>\n{_table(('folder', 'what happened'), rows)}"
 
 
-def _model(model: ModelView) -> str:
+def _model(model: ModelView, guard: _Guard) -> str:
     parts = [
-        f"<h2>{escape(model.spec)}</h2>",
-        f"<p>Readout {escape(model.readout)}; weights {escape(model.weights_sha256[:12])}.</p>",
+        f"<h2>{_text(model.spec)}</h2>",
+        f"<p>Readout {_text(model.readout)}; weights {escape(model.weights_sha256[:12])}.</p>",
     ]
     if model.matches:
-        parts += [_match(view) for view in model.matches[:PICTURED]]
+        parts += [guard(view.where, "the match", partial(_match, view)) for view in model.matches[:PICTURED]]
         if len(model.matches) > PICTURED:
             parts.append(f"<p>The images of the first {PICTURED} matches are shown; the table has all.</p>")
-        parts.append(_match_table(model.matches))
-        alt = "Projected embeddings and cosine matrices before and after"
-        parts += ["<h3>Embeddings</h3>", _plot(embeddings_png(model.matches), alt)]
+        parts.append(guard(shown(model.spec), "the table of matches", lambda: _match_table(model.matches)))
+        parts.append(guard(shown(model.spec), "the figure of embeddings", lambda: _embeddings(model)))
     for view in model.classes:
-        parts += [f"<h3>Classification ({escape(view.kind)})</h3>", _class_table(view)]
-        parts.append(_plot(classes_png(model, view), "Class probabilities, image by class, before and after"))
+        heading = f"<h3>Classification ({escape(view.kind)})</h3>\n"
+        parts.append(heading + guard(view.where, "the table of classes", partial(_class_table, view)))
+        parts.append(guard(view.where, "the matrix of classes", partial(_class_plot, model, view)))
     for statistics in model.statistics:
-        parts.append(_statistics(statistics))
+        parts.append(guard(statistics.where, "the statistics", partial(_statistics, statistics)))
     return "\n".join(part for part in parts if part)
+
+
+def _embeddings(model: ModelView) -> str:
+    from vitequiv.plots.report import embeddings_png
+
+    alt = "Projected embeddings and cosine matrices before and after"
+    return f"<h3>Embeddings</h3>\n{_plot(embeddings_png(model.matches), alt)}"
+
+
+def _class_plot(model: ModelView, view: ClassView) -> str:
+    from vitequiv.plots.report import classes_png
+
+    return _plot(classes_png(model, view), "Class probabilities, image by class, before and after")
 
 
 def _match(view: MatchView) -> str:
@@ -117,35 +174,33 @@ def _match(view: MatchView) -> str:
     if view.match.target:
         pictures.append(_picture(view.target, f"target: {target}"))
     return (
-        f'<section class="match"><h3>{escape(f"{source} → {target}")}</h3>\n<p>{_sentence(view)}</p>\n'
+        f'<section class="match"><h3>{_text(f"{source} → {target}")}</h3>\n<p>{_sentence(view)}</p>\n'
         f'<div class="images">{"".join(pictures)}</div></section>'
     )
 
 
 def _sentence(view: MatchView) -> str:
-    record = view.match.record
     cosines = " to ".join(_number(view.number("cosine", key), ".4f") for key in ("initial", "saved"))
     size = _number(view.number("perturbation", "mean_abs_8bit"), ".2f")
     alike = f"PSNR {_number(view.number('perturbation', 'psnr_db'), '.1f')} dB"
     for name, text in (("ssim", "SSIM"), ("lpips", "LPIPS")):
         value = view.number("perturbation", name)
-        alike += "" if value is None else f"; {text} {value:.3f}"
+        alike += "" if value is None else f"; {text} {_number(value, '.3f')}"
     jpeg = view.number("cosine", "jpeg")
-    cosines += "" if jpeg is None else f" (as JPEG {jpeg:.4f})"
-    status = escape(str(record["status"]).replace("_", " "))
-    mark = status if status == "converged" else f'<span class="bad">{status}</span>'
+    cosines += "" if jpeg is None else f" (as JPEG {_number(jpeg, '.4f')})"
+    mark = view.status if view.status == "converged" else f'<span class="bad">{view.status}</span>'
     return f"{mark}; cosine {cosines}; mean change {size} of 255 levels; {alike}"
 
 
 def _picture(image: Levels | None, caption: str) -> str:
     if image is None:
-        return f"<figure><figcaption>{escape(caption)}: the file has moved or changed.</figcaption></figure>"
+        return f"<figure><figcaption>{_text(caption)}: the file has moved or changed.</figcaption></figure>"
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", optimize=True)
     height, width = image.shape[:2]
     return (
-        f'<figure><img src="{_data_uri(buffer.getvalue())}" alt="{escape(caption)}" width="{width}" height="{height}" '
-        f'style="height:auto"><figcaption>{escape(caption)}</figcaption></figure>'
+        f'<figure><img src="{_data_uri(buffer.getvalue())}" alt="{_text(caption)}" width="{width}" height="{height}" '
+        f'style="height:auto"><figcaption>{_text(caption)}</figcaption></figure>'
     )
 
 
@@ -160,6 +215,8 @@ MEASURES = (
     ("LPIPS", ("perturbation", "lpips"), ".3f"),
 )
 """Columns of the table of matches."""
+BEYOND = 1e9
+"""From which a number is written in powers of ten, so that it cannot fill a page."""
 OPTIONAL = {"cosine JPEG", "SSIM", "LPIPS"}
 """Those left out where no match has them: without a JPEG, from an older run, without the weights."""
 
@@ -173,8 +230,7 @@ def _match_table(matches: Sequence[MatchView]) -> str:
     rows = []
     for view in matches:
         numbers = [_number(view.number(*keys), form) for _, keys, form in measures]
-        status = str(view.match.record["status"]).replace("_", " ")
-        rows.append([_cell(view.match.name), _cell(status), *(_cell(number, "n") for number in numbers)])
+        rows.append([_cell(view.match.name), _cell(view.status), *(_cell(number, "n") for number in numbers)])
     return _table(("match", "status", *(heading for heading, *_ in measures)), rows)
 
 
@@ -183,33 +239,36 @@ def _class_table(view: ClassView) -> str:
         return ""
     rows = []
     for match in view.matches:
-        classes = [
-            "-" if (guess := match[key]) is None else f"{shown(guess['label'])} {guess['probability']:.2f}"
-            for key in ("before", "after", "target")
-        ]
-        verdict = {True: "yes", False: "no", None: "-"}[match["takes_target_class"]]
-        rows.append([_cell(str(match["name"])), *(_cell(text) for text in classes), _cell(verdict)])
+        classes = [_guess(guess) for guess in (match.before, match.after, match.target)]
+        verdict = {True: "yes", False: "no", None: "-"}[match.takes_target_class]
+        rows.append([_cell(match.name), *(_cell(text) for text in classes), _cell(verdict)])
     return _table(("match", "before", "after", "target", "takes the target's class"), rows)
+
+
+def _guess(guess: Guess | None) -> str:
+    return "-" if guess is None else f"{shown(guess.label)} {_number(guess.probability, '.2f')}"
 
 
 def _statistics(view: StatisticsView) -> str:
     rows = []
     for name, rate in view.rates.items():
         if rate.low is not None and rate.high is not None:
-            interval = f"{rate.low:.3f} to {rate.high:.3f}"
+            interval = f"{_number(rate.low, '.3f')} to {_number(rate.high, '.3f')}"
             count = f"{rate.successes} of {rate.trials}"
             rows.append([_cell(name.replace("_", " ")), _cell(count, "n"), _cell(interval, "n")])
-    plot = _plot(view.figure, "Distributions of cosines, sizes of the change, and rates")
+    plot = _plot(view.figure, "Distributions of cosines, sizes of the change, and rates") if view.figure else ""
     table = _table(("rate", "count", "95 % interval"), rows)
-    return f"<h3>Random pairs</h3>\n<p>{escape(view.message)}</p>\n{table}\n{plot}"
+    return f"<h3>Random pairs</h3>\n<p>{_text(view.message)}</p>\n{table}\n{plot}"
 
 
 def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    if value is None or not math.isfinite(value):
+        return "-"
+    return format(value, form) if abs(value) < BEYOND else f"{value:.3g}"
 
 
 def _cell(text: str, kind: str = "") -> str:
-    return f"<td{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{escape(text)}</td>"
+    return f"<td{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{_text(text)}</td>"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

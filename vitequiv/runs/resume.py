@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from vitequiv.errors import OutputError
+from vitequiv.files.reading import FileError, NoFileError, sha256_of
 from vitequiv.images.naming import shown
 from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.reading import artifact, read_envelope
 from vitequiv.results.status import Status
-from vitequiv.results.versions import LaterSchemaError
+from vitequiv.results.versions import LaterSchemaError, SchemaError
 from vitequiv.runs.changes import changed_model, differences
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
@@ -49,25 +49,32 @@ def judge(out: RunDirectory, name: str, inputs: Sequence[InputRecord], context: 
         OutputError: If a later vitequiv wrote what is there; it is left alone.
     """
     path = out.result(name)
+    if path.is_symlink():
+        return Verdict(note=f"{shown(path)} is a link, which is not followed: done again.")
     try:
-        envelope = Envelope.from_dict(json.loads(path.read_bytes()))
-    except FileNotFoundError:
+        envelope = read_envelope(path, out.verb)
+    except NoFileError:
         return Verdict()
     except LaterSchemaError as error:
         raise OutputError(f"{shown(path)} cannot be resumed: {error}, or choose another --out.") from None
-    except (OSError, ValueError):
-        return Verdict(note=f"{shown(path)} is damaged: done again.")
-    if envelope.verb != out.verb or envelope.item != name:
+    except SchemaError as error:
+        return Verdict(note=f"{shown(path)} is damaged or the result of something else ({error}): done again.")
+    except ValueError as error:
+        return Verdict(note=f"{shown(path)} is damaged ({error}): done again.")
+    if envelope.item != name:
         return Verdict(note=f"{shown(path)} is the result of something else: done again.")
     if envelope.status is Status.FAILED:
         return Verdict()
-    lost = next((file for file in envelope.artifacts.values() if not (path.parent / file).exists()), None)
-    if lost is not None:
-        return Verdict(note=f"{name}: {shown(lost)} is gone: done again.")
-    settings = {key: {"value": setting.value} for key, setting in envelope.settings.items()}
-    if changes := differences(settings, context.settings):
+    for file in envelope.artifacts.values():
+        try:
+            found = artifact(path.parent, file)
+            if not (found.is_file() or found.is_dir()):  # a pipe in its place is none
+                return Verdict(note=f"{name}: {shown(file)} is gone: done again.")
+        except ValueError as error:
+            return Verdict(note=f"{name}: {error}: done again.")
+    if changes := differences(envelope.settings, context.settings):
         return Verdict(note=f"{name} is of an earlier run ({'; '.join(changes)}): done again.")
-    if other := changed_model(asdict(envelope.model), context.model):
+    if other := changed_model(envelope.model, context.model):
         return Verdict(note=f"{name} was made with {other}: done again.")
     digests = [(record, record.sha256 or digest(record.path)) for record in inputs]
     before = [_identity(record, record.sha256, out.verb) for record in envelope.inputs]
@@ -92,7 +99,7 @@ def digest(path: str) -> str | None:
         path: The file.
 
     Returns:
-        The SHA-256 of its bytes; None if it cannot be read.
+        The SHA-256 of its bytes; None if it cannot be read, or is no regular file.
     """
     try:
         status = Path(path).stat()
@@ -105,7 +112,6 @@ def digest(path: str) -> str | None:
 def _digest(path: str, *version: int) -> str | None:
     del version
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return sha256_of(Path(path))
+    except FileError:
         return None

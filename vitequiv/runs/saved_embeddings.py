@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from vitequiv.encoders.base import Encoder
 from vitequiv.errors import UsageError
-from vitequiv.images.folders import is_there
+from vitequiv.files.reading import sha256_of
 from vitequiv.images.naming import shown
 from vitequiv.results.envelope import InputRecord
 from vitequiv.runs.failures import reason
@@ -37,11 +36,8 @@ def read_embedding(encoder: Encoder, path: Path, tensor: str | None) -> tuple[Te
     """
     from safetensors import SafetensorError, safe_open
 
-    if is_there(path) and not path.is_file():  # a pipe could be waited for without end
-        raise UsageError(f"{shown(path)} is a folder, device or pipe: --target-embedding takes a safetensors file.")
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)  # which waits for no pipe
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             _require_same_model(encoder, path, about)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vitequiv.errors import ImageError
 from vitequiv.images.folders import is_folder, is_there
 from vitequiv.images.naming import shown
-from vitequiv.results.reading import artifact, read_json
-from vitequiv.results.versions import LaterSchemaError, require_schema
+from vitequiv.results.envelope import Envelope
+from vitequiv.results.reading import artifact, read_envelope
 from vitequiv.runs.failures import reason
+from vitequiv.runs.inside import is_inside
 
 JSON_NAME = "match.json"
 
@@ -23,24 +23,27 @@ class SavedMatch:
     Args:
         folder: Its folder.
         name: Source and target, SOURCE → TARGET.
-        matched_in: Spec of the encoder.
         source: The source's file; None for a start at noise.
-        source_sha256: Its digest at the time.
+        source_sha256: Its digest at the time; None if none was written down, and then nobody can say which file it was.
         target: The target's image file; None if the target was a text, an embedding or a mean.
         target_sha256: Its digest at the time; None likewise.
         target_name: What the target is called.
-        record: The whole of `match.json`.
+        envelope: The whole of `match.json`; its result is a `MatchRecord`.
     """
 
     folder: Path
     name: str
-    matched_in: str
     source: Path | None
     source_sha256: str | None
     target: Path | None
     target_sha256: str | None
     target_name: str
-    record: dict[str, Any]
+    envelope: Envelope
+
+    @property
+    def matched_in(self) -> str:
+        """Spec of the encoder."""
+        return self.envelope.model.spec
 
     def artifact(self, name: str) -> Path:
         """Find an artifact.
@@ -52,11 +55,11 @@ class SavedMatch:
             The file.
 
         Raises:
-            ImageError: If `match.json` names none, or one outside of its folder.
+            ImageError: If `match.json` names none, or it leads out of its folder.
         """
         try:
-            return artifact(self.folder, self.record["artifacts"][name])
-        except (KeyError, ValueError) as error:
+            return artifact(self.folder, self.envelope.artifacts.get(name))
+        except ValueError as error:
             raise ImageError(f"{shown(self.folder / JSON_NAME)} cannot be used: {reason(error)}.") from None
 
 
@@ -76,51 +79,65 @@ def match_folders(path: Path) -> list[Path]:
     return sorted(json_file.parent for json_file in path.glob(f"*/{JSON_NAME}"))
 
 
-def read_match(folder: Path) -> SavedMatch:
+def read_match(folder: Path, within: Path | None = None) -> SavedMatch:
     """Read a match.
 
     Args:
         folder: Its folder.
+        within: The folder that was named, if it is another.
 
     Returns:
         What it says, with the images still where it names them.
 
     Raises:
-        ImageError: If its JSON cannot be read or is not that of a match.
+        ImageError: If its JSON cannot be read, is not that of a match, or leads out of the folder that was named.
     """
     path = folder / JSON_NAME
+    if not is_inside(path, within or folder):
+        raise ImageError(f"{shown(path)} cannot be read: it is, or its folder is, a link that leads elsewhere.")
     try:
-        record = read_json(path)
-        require_schema(record, "match")
-        source = next((entry for entry in record["inputs"] if entry["role"] == "source"), None)
-        source_path, source_sha256 = (Path(source["path"]), source["sha256"]) if source else (None, None)
-        target, target_sha256, target_name = _target(record)
-        spec = str(record["model"]["spec"])
-        artifact(folder, record["artifacts"]["matched"])
-    except OSError as error:
-        raise ImageError(f"{shown(path)} cannot be read: {error.strerror}.") from None
-    except LaterSchemaError as error:
-        raise ImageError(f"{shown(path)} cannot be read: {error}.") from None
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ImageError(
-            f"{shown(path)} is not what vitequiv match writes ({type(error).__name__}): run the match again."
-        ) from None
+        return as_match(folder, read_envelope(path, "match"))
+    except ValueError as error:
+        raise ImageError(f"{shown(path)} cannot be read: {reason(error)}.") from None
+
+
+def as_match(folder: Path, envelope: Envelope) -> SavedMatch:
+    """Look at an envelope as a match.
+
+    Args:
+        folder: Its folder.
+        envelope: What `match.json` holds.
+
+    Returns:
+        The match.
+
+    Raises:
+        ValueError: If it has no result, or names no target or no file.
+    """
+    if envelope.result is None:
+        raise ValueError("it has no result")
+    artifact(folder, envelope.artifacts.get("matched"))
+    source = next((entry for entry in envelope.inputs if entry.role == "source"), None)
+    source_path, source_sha256 = (Path(source.path), source.sha256) if source else (None, None)
+    target, target_sha256, target_name = _target(envelope)
     name = f"{shown(source_path.stem) if source_path else 'noise'} → {target_name}"
-    return SavedMatch(folder, name, spec, source_path, source_sha256, target, target_sha256, target_name, record)
+    return SavedMatch(folder, name, source_path, source_sha256, target, target_sha256, target_name, envelope)
 
 
-def _target(record: dict[str, Any]) -> tuple[Path | None, str | None, str]:
+def _target(envelope: Envelope) -> tuple[Path | None, str | None, str]:
     """The image file of the target and its digest, or None twice, and what it is called."""
-    targets = [entry for entry in record["inputs"] if entry["role"] == "target"]
-    settings = record["settings"]
+    targets = [entry for entry in envelope.inputs if entry.role == "target"]
+    if not targets:
+        raise ValueError("it names no target")
     text, embedding, mean = (
-        (settings.get(f"target_{kind}") or {}).get("value") for kind in ("text", "embedding", "mean")
+        setting and setting.value
+        for setting in (envelope.settings.get(f"target_{kind}") for kind in ("text", "embedding", "mean"))
     )
-    path = str(targets[0]["path"])
+    path = targets[0].path
     if text is not None:
         return None, None, f"“{shown(path)}”"
     if embedding is not None:
         return None, None, shown("/".join(Path(path).parts[-2:]))
     if mean is not None:
         return None, None, f"mean of {len(targets)}"
-    return Path(path), targets[0]["sha256"], shown(Path(path).stem)
+    return Path(path), targets[0].sha256, shown(Path(path).stem)

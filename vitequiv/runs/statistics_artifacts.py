@@ -16,6 +16,7 @@ from vitequiv.results.status import Status
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.draw import Candidate
+from vitequiv.runs.figures import Figures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,10 +60,10 @@ def write_statistics(
     """
     import torch
 
-    from vitequiv.plots.statistics import statistics_png
-
+    figures = Figures()
+    figures.draw(ARTIFACTS["plot"], lambda: _figure(result, null, encoder.spec))
     folder = out.begin(item)
-    atomic_write_bytes(folder / ARTIFACTS["plot"], statistics_png(result, null.tolist(), encoder.spec))
+    figures.write(folder)
     atomic_write_bytes(folder / ARTIFACTS["pairs"], pairs_csv(result))
     place = {str(candidate.path): i for i, candidate in enumerate(seen)}
     ends = [[place[result.pairs[i].source], place[result.pairs[i].target]] for i in matched]
@@ -83,10 +84,17 @@ def write_statistics(
         inputs,
         cost=cost,
         result=result.to_dict(),
-        artifacts=ARTIFACTS,
+        artifacts=figures.artifacts(ARTIFACTS),
+        notes=figures.notes,
     )
     out.finish(envelope)
     return envelope
+
+
+def _figure(result: PairStatistics, null: Tensor, spec: str) -> bytes:
+    from vitequiv.plots.statistics import statistics_png
+
+    return statistics_png(result, null.tolist(), spec)
 
 
 def pairs_csv(result: PairStatistics) -> bytes:

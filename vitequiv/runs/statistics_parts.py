@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from vitequiv.errors import OutputError
+from vitequiv.files.reading import parse_json
 from vitequiv.images.save import save_tensors
-from vitequiv.results.classify import Guess
 from vitequiv.results.cost import Cost
-from vitequiv.results.match import Perturbation
+from vitequiv.results.parse import parse
 from vitequiv.results.statistics import PairRecord
 from vitequiv.results.status import Status
 from vitequiv.runs.directory import RunDirectory
@@ -79,18 +78,14 @@ class Parts:
             with safe_open(path, framework="pt") as file:
                 about = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-            entries = json.loads(about["pairs"])
-            if about["sha256"] != self._digest(first, len(entries), about["pairs"], tensors):
+            kept = parse(tuple[_Kept, ...], parse_json(about["pairs"].encode()), "pairs")
+            if about["sha256"] != self._digest(first, len(kept), about["pairs"], tensors):
                 return []
             return [
-                MatchedPair(
-                    _record(entry["record"]),
-                    tensors[str(i)].to(self._device) if entry["matched"] else None,
-                    Cost(**entry["cost"]),
-                )
-                for i, entry in enumerate(entries)
+                MatchedPair(one.record, tensors[str(i)].to(self._device) if one.matched else None, one.cost)
+                for i, one in enumerate(kept)
             ]
-        except (OSError, SafetensorError, ValueError, LookupError, TypeError):
+        except (OSError, SafetensorError, ValueError, LookupError):
             return []
 
     def save(self, first: int, pairs: Sequence[MatchedPair]) -> None:
@@ -102,10 +97,7 @@ class Parts:
         """
         if any(pair.record.status is Status.FAILED for pair in pairs):
             return
-        text = json.dumps([
-            {"record": asdict(pair.record), "matched": pair.embedding is not None, "cost": asdict(pair.cost)}
-            for pair in pairs
-        ])
+        text = json.dumps([asdict(_Kept(pair.record, pair.embedding is not None, pair.cost)) for pair in pairs])
         tensors = {str(i): pair.embedding.cpu() for i, pair in enumerate(pairs) if pair.embedding is not None}
         with suppress(OutputError, OSError):
             for folder in (self._out.parts, self._folder):
@@ -125,8 +117,10 @@ class Parts:
         return made.hexdigest()
 
 
-def _record(entry: Mapping[str, Any]) -> PairRecord:
-    """Read what `dataclasses.asdict` made of a record."""
-    guesses = {name: entry[name] and Guess(**entry[name]) for name in ("before", "after", "target_class")}
-    change = entry["perturbation"] and Perturbation(**entry["perturbation"])
-    return PairRecord(**{**entry, **guesses, "status": Status(entry["status"]), "perturbation": change})
+@dataclass(frozen=True)
+class _Kept:
+    """A pair beside its tensor: JSON in the file's header."""
+
+    record: PairRecord
+    matched: bool
+    cost: Cost

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 
-from vitequiv.errors import OutputError
+from vitequiv.errors import OutputError, UsageError
 from vitequiv.results.envelope import Envelope, InputRecord
+from vitequiv.results.run import RunFile
 from vitequiv.runs.changes import changed_environment
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.journal import Journal
 from vitequiv.runs.record import (
-    RunRecord,
     add_model,
     begin_record,
     continue_record,
@@ -67,7 +67,7 @@ class RunStore:
             if note := changed_environment(old, context):
                 say(note)
         record = sized(record, context, batch_size)
-        save_record(record, path, out.verb)
+        save_record(record, path)
         self._path, self._record = path, record
         self._journal = Journal(out.journal, out.verb, known=existing is Existing.RESUME)
 
@@ -79,10 +79,10 @@ class RunStore:
             batch_size: See `RunFile`.
         """
         self._record = sized(add_model(self._record, context, self._out.path), context, batch_size)
-        save_record(self._record, self._path, self._out.verb)
+        save_record(self._record, self._path)
 
     @property
-    def record(self) -> RunRecord:
+    def record(self) -> RunFile:
         """The record of the run."""
         return self._record
 
@@ -129,8 +129,8 @@ class RunStore:
             batch_size: Items computed together.
         """
         self._record = replace(self._record, batch_size=batch_size)
-        with suppress(OutputError):  # only the last bits of results depend on it
-            self._record.save(self._path, self._out.verb)
+        with suppress(UsageError):  # only the last bits of results depend on it
+            save_record(self._record, self._path)
 
     def close(self) -> None:
         """Close `results.jsonl`."""

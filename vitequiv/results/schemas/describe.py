@@ -11,8 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from vitequiv.results.envelope import key_of
 from vitequiv.results.marks import AlwaysFinite, Keys, PlainValue
+from vitequiv.results.parse import key_of
 
 Schema = dict[str, Any]
 

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from vitequiv.results import artifacts
-from vitequiv.results.classify_record import ClassifyRecord
 from vitequiv.results.cost import CostRecord
 from vitequiv.results.envelope import Envelope, InputRecord, ModelRecord
 from vitequiv.results.environment import Environment
-from vitequiv.results.interpolate import PathRecord
-from vitequiv.results.jacobian import JacobianRecord
-from vitequiv.results.ldlc_record import LdlcRecord
-from vitequiv.results.match import MatchRecord
 from vitequiv.results.model_check import ModelCheck
 from vitequiv.results.models import FamilyRecord, PluginFailureRecord, RegisteredRecord
 from vitequiv.results.report import ReportRecord
@@ -22,38 +15,13 @@ from vitequiv.results.run import RunFile
 from vitequiv.results.schemas import file_name
 from vitequiv.results.schemas.describe import Definitions, Schema, closed, parse_docstring
 from vitequiv.results.settings import Setting
-from vitequiv.results.statistics_record import StatisticsRecord
 from vitequiv.results.status import Status
+from vitequiv.results.verbs import VERBS, Verb
 from vitequiv.results.versions import schema_name
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-@dataclass(frozen=True)
-class Verb:
-    """A verb that writes envelopes.
-
-    Args:
-        roles: What its inputs can be used as.
-        files: The keys of `artifacts`, and the names.
-        result: Its own part.
-    """
-
-    roles: tuple[str, ...]
-    files: Mapping[str, str]
-    result: type
-
-
-VERBS: Mapping[str, Verb] = {
-    "match": Verb(("source", "target"), artifacts.MATCH, MatchRecord),
-    "jacobian": Verb(("image", "compare"), artifacts.JACOBIAN, JacobianRecord),
-    "ldlc": Verb(("image", "target", "match"), artifacts.LDLC, LdlcRecord),
-    "interpolate": Verb(("start", "end", "match"), artifacts.INTERPOLATE, PathRecord),
-    "classify": Verb(
-        ("image", "source", "target", "matched", "prototype", "labels"), artifacts.CLASSIFY, ClassifyRecord
-    ),
-    "statistics": Verb(("image", "prototype", "labels"), artifacts.STATISTICS, StatisticsRecord),
-}
 RECORDS: Mapping[str, type] = {
     "run": RunFile,
     "family": FamilyRecord,
@@ -99,8 +67,10 @@ def _envelope(name: str, verb: Verb) -> Schema:
     properties = {
         **{key: definitions.described(kind, words[key]) for key, kind in types.items()},
         "artifacts": {"description": words["artifacts"], **closed(files, required=False)},
+        "notes": {**definitions.described(tuple[str, ...], words["notes"]), "minItems": 1},
     }
     whole = _document(name, "One item of one verb, whole.", properties, definitions)
+    whole["required"].remove("notes")  # there only where there are some
     # Only what failed may be without a result.
     whole["if"] = {"properties": {"status": {"not": {"const": Status.FAILED.value}}}}
     whole["then"] = {"properties": {"result": {"type": "object"}}}

@@ -111,7 +111,9 @@ class Ahead(Generic[I, D, R]):
             inputs = self._task.inputs(item)
             stored = self._keeper.stored(item.name, inputs, self._task.context_of(item))
         except BaseException as error:
-            return Ready(item, item.name, inputs, Failure(explain(error, self._task.blame)))
+            return Ready(
+                item, item.name, inputs, Failure(explain(error, "Its inputs or an earlier result are at fault"))
+            )
         return Ready(item, item.name, stored.inputs, None, stored) if stored else self._prepare(item)
 
     def _prepare(self, item: I) -> Ready[I, D]:

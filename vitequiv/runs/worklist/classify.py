@@ -24,7 +24,7 @@ class Row:
         name: What it is called in tables and plots, unique.
         role: `image`, `source`, `target` or `matched`.
         path: The file.
-        sha256: The digest that it must have; None for any.
+        sha256: The digest that it must have; None for any, which no source or target of a match may be.
     """
 
     name: str
@@ -94,7 +94,7 @@ def work_from_paths(paths: Sequence[str], stdin: TextIO | None) -> ClassifyWork:
             images += expand(text, stdin)[0]
         for folder in folders:
             try:
-                matches.append(read_match(folder))
+                matches.append(read_match(folder, Path(text)))
             except ImageError as error:
                 failures.append((shown(folder.name), error.message))
     return _arrange(images, matches, failures)

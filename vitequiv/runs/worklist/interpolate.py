@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +30,16 @@ class Ends:
     end: Path | None
 
 
-def ends_from_paths(paths: list[str], pairs: Path | None, kind: str) -> WorkList[Ends]:
+def ends_from_paths(
+    paths: list[str], pairs: Path | None, kind: str, say: Callable[[str], None] = lambda _: None
+) -> WorkList[Ends]:
     """Read `START [END]` or a pairs file.
 
     Args:
         paths: The names on the command line.
         pairs: CSV with the columns `source,target[,name]`, START and END; None for none.
         kind: The path, for only `null` can do without END.
+        say: Told that a pipe is read.
 
     Returns:
         The pairs, in order.
@@ -46,7 +50,7 @@ def ends_from_paths(paths: list[str], pairs: Path | None, kind: str) -> WorkList
     if pairs is not None:
         if paths:
             raise UsageError("Give either --pairs or START END, not both.")
-        found = pairs_from_csv(pairs)
+        found = pairs_from_csv(pairs, say=say)
         return WorkList(lambda: map(_ends, found.read()), found.live)
     if not 1 <= len(paths) <= 2 or (len(paths) == 1 and kind != PathKind.NULL):
         least = "START, and END if it is to lead somewhere," if kind == PathKind.NULL else "START and END"
