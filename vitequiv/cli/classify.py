@@ -84,7 +84,7 @@ def classify(
     choice = choose(labels, labels_file, template or [], head, prototypes, temperature)
     work = work_from_paths(paths or [], sys.stdin)
     named = Setting(", ".join(model), settings["model"].source)
-    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, named)
+    asked = Asked(context, VERB, out, output_format, quiet, overwrite, resume, named)
     done: list[Envelope] = []
 
     def load(spec: str) -> Encoder:

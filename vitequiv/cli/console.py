@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from vitequiv.images.naming import shown
@@ -23,7 +22,12 @@ class _Console(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Render a string with our own markup; what cannot be printed in it is escaped, as `shown` does."""
-        return super().render_str("\n".join(shown(line) if line else "" for line in text.split("\n")), **options)
+        return super().render_str(_printable(text), **options)
+
+
+def _printable(text: str) -> str:
+    """Text whose lines can be printed, as `shown` writes them."""
+    return "\n".join(shown(line) if line else "" for line in text.split("\n"))
 
 
 def error_console() -> Console:
@@ -44,12 +48,13 @@ def is_watched(console: Console) -> bool:
 
 def print_error(message: str) -> None:
     """Print one sentence about what went wrong."""
-    error_console().print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
+    # Not as markup, whose `escape` loses a backslash before a bracket: commands in messages are there to be copied.
+    error_console().print(Text.assemble(("Error:", "bold red"), " ", _printable(message)), soft_wrap=True)
 
 
 def print_note(message: str) -> None:
     """Print one sentence that the user should know."""
-    error_console().print(f"[dim]{escape(message)}[/]", soft_wrap=True)
+    error_console().print(Text(_printable(message), "dim"), soft_wrap=True)
 
 
 def print_json(value: object) -> None:

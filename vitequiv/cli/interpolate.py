@@ -169,7 +169,7 @@ def interpolate(
     _check_ranges(steps, cosine, step_size, tolerance)
     reference = _reference(match)
     todo = ends_from_paths(paths or [], pairs, path, (lambda _: None) if quiet else print_note)
-    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
+    asked = Asked(context, VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
     def begin(directory: RunDirectory, place: Place) -> Begun:
         # Imported here, so that help and usage errors do not wait for torch.

@@ -143,7 +143,7 @@ def jacobian(
     if not 0 < tolerance < 1:
         raise UsageError(f"--tolerance must be between 0 and 1, got {tolerance:g}.")
     todo = images_from_paths(paths or [], sys.stdin)
-    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
+    asked = Asked(context, VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
     def begin(directory: RunDirectory, place: Place) -> Begun:
         # Imported here, so that help and usage errors do not wait for torch.

@@ -160,7 +160,7 @@ def ldlc(
         settings["measured"] = Setting(measured, Source.DEFAULT)
     _check_ranges(count, measured, epsilon, points)
     todo = images_from_paths(paths or [], sys.stdin)
-    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
+    asked = Asked(context, VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
     def begin(directory: RunDirectory, place: Place) -> Begun:
         # Imported here, so that help and usage errors do not wait for torch.

@@ -169,7 +169,7 @@ def match(
     # Not as a default of the option, for it depends on the target.
     objective = loss or (LossName.COSINE if isinstance(choice, TextTarget) else LossName.DISTANCE)
     settings["loss"] = Setting(objective, settings["loss"].source)
-    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
+    asked = Asked(context, VERB, out, output_format, quiet, overwrite, resume, settings["model"], device, ray)
 
     def begin(directory: RunDirectory, place: Place) -> Begun:
         # Imported here, so that help and usage errors do not wait for torch.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +11,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from vitequiv.cli import options
+from vitequiv.cli.again import way_on
+from vitequiv.cli.config import settings_of
 from vitequiv.cli.console import print_error, print_note
 from vitequiv.cli.formats import Format
 from vitequiv.errors import ExitCode, UsageError
-from vitequiv.results.settings import Setting
+from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.cluster.choice import Wish
 from vitequiv.runs.directory import RunDirectory
 from vitequiv.runs.interrupt import Interrupted, check, seen, shielded
@@ -31,17 +31,22 @@ class Asked:
     """The options that every verb with a run directory has.
 
     Args:
+        context: The verb's context.
         verb: The verb.
         out: Where to write.
         output_format: What to print.
         quiet: No progress and no notes.
-        overwrite: Replace results that are there.
-        resume: Keep results that are there and would come out again.
+        overwrite: Replace results that are there; false where --resume was typed and the configuration file sets this.
+        resume: Keep results that are there and would come out again; false where it is the other way round.
         model: The model's setting.
         device: Where to compute.
         ray: What is wished of Ray; None to compute in this process.
+
+    Raises:
+        UsageError: If both are typed, or the configuration file sets both.
     """
 
+    context: typer.Context
     verb: str
     out: Path
     output_format: Format
@@ -53,8 +58,19 @@ class Asked:
     ray: Wish | None = None
 
     def __post_init__(self) -> None:
-        if self.overwrite and self.resume:
+        if not (self.overwrite and self.resume):
+            return
+        given = settings_of(self.context, {"overwrite": True, "resume": True})
+        typed = [name for name, setting in given.items() if setting.source is Source.FLAG]
+        if len(typed) == 2:
             raise UsageError("--overwrite replaces results and --resume keeps them: give one of them.")
+        if not typed:
+            raise UsageError(
+                "The configuration file sets overwrite, which replaces results, and resume, which keeps them: set one "
+                "of them, or type --overwrite or --resume."
+            )
+        # What is typed beats the file, as for every option.
+        object.__setattr__(self, "resume" if typed == ["overwrite"] else "overwrite", False)
 
     @property
     def existing(self) -> Existing:
@@ -98,10 +114,5 @@ def opened(asked: Asked, names: Callable[[], Iterator[str]] | None) -> Iterator[
                 yield directory
         except Interrupted:
             seen()
-            print_error(f"Interrupted: all items that ended are in {asked.out}; go on with: {_again()}")
+            print_error(f"Interrupted: all items that ended are in {asked.out}; {way_on(asked.context)}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
-
-
-def _again() -> str:
-    arguments = [argument for argument in sys.argv[1:] if argument not in {"--overwrite", "--resume"}]
-    return shlex.join(["vitequiv", *arguments, "--resume"])

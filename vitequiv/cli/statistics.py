@@ -158,7 +158,7 @@ def statistics(
     candidates = find_candidates(folders or [])
     pairs = draw_pairs(candidates, count, seed, different_class)
     named = Setting(", ".join(model), settings["model"].source)
-    asked = Asked(VERB, out, output_format, quiet, overwrite, resume, named)
+    asked = Asked(context, VERB, out, output_format, quiet, overwrite, resume, named)
 
     # Imported here, so that help and usage errors do not wait for torch.
     from vitequiv.matching.lpips import weight_files
@@ -189,7 +189,7 @@ def statistics(
         run = describe_run(VERB, encoder, settings, seed, {SOLVER: [solver]})
 
         def task(observe: Any) -> Any:
-            return statistics_task(encoder, plan, run, directory, observe, resume)
+            return statistics_task(encoder, plan, run, directory, observe, asked.resume)
 
         return Begun(run, encoder, task, within=size)
 
