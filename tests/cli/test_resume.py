@@ -211,6 +211,33 @@ def test_resume_is_exact_or_says_what_is_different(run, tmp_path, photos):
     assert len(listed(tmp_path / "vitequiv-out")) == 5
 
 
+SPELLED_OTHERWISE = [
+    (
+        ("jacobian", "photos/a.png", "--method", "topk", "--k", 2, "--compare", "photos/c.png"),
+        ("jacobian", "photos/a.png", "--method", "topk", "--k", 2, "--compare", "{here}/link.png", "--readout"),
+        "projection",
+    ),
+    (
+        ("classify", "photos", "--labels", "red circle,blue square", "--model", "tiny-clip"),
+        ("classify", "{here}/photos", "--labels", " red circle, blue square", "--model", "Tiny-CLIP", "--readout"),
+        "projection",
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "then", "readout"), SPELLED_OTHERWISE, ids=["jacobian", "classify"])
+def test_the_same_settings_in_other_words_go_on(run, tmp_path, photos, first, then, readout):
+    (tmp_path / "link.png").symlink_to(photos / "c.png")
+    done = run(*first, "--format", "json", "--quiet")
+    assert done.code == 0
+    again = [word.format(here=tmp_path) if isinstance(word, str) else word for word in then]
+    resumed = run(*again, readout, "--device", "cpu", "--format", "json", "--quiet", "--resume")
+    assert (resumed.code, resumed.out, resumed.err) == (0, done.out, "")  # kept, times and all
+    other = run(*again, "cls", "--format", "json", "--resume")
+    assert other.code != 0
+    assert other.out == ""
+
+
 def test_a_failed_item_is_tried_again(run, tmp_path, photos):
     good = (photos / "a.png").read_bytes()
     (photos / "a.png").write_bytes(b"not yet copied")

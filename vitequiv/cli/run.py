@@ -157,6 +157,8 @@ def run_models(
     items = model_items(models)
     keeper: RunStore | None = None
     with opened(asked, lambda: iter(items)) as directory, ExitStack() as stack:
+        if asked.resume:
+            models = _spelled_before(directory, models)
 
         def work_with(encoder: Encoder, item: str) -> None:
             nonlocal keeper
@@ -177,6 +179,15 @@ def run_models(
         code = for_each_model(models, load, work_with)
         remove_parts(directory)
         return code
+
+
+def _spelled_before(directory: RunDirectory, models: Sequence[str]) -> list[str]:
+    """The specs as the run that is resumed spelled them, so that each finds its folder again."""
+    from vitequiv.runs.meanings import as_before
+    from vitequiv.runs.record import read_record
+
+    old = read_record(directory.record)
+    return as_before(models, old.context["settings"].get("model", {}).get("value") if old else None)
 
 
 @contextmanager

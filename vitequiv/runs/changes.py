@@ -11,11 +11,13 @@ from vitequiv.results.environment import Environment, PluginRecord
 from vitequiv.results.run import RunFile
 from vitequiv.results.settings import Setting, Source
 from vitequiv.runs.context import RunContext
+from vitequiv.runs.meanings import Made, same_meaning
 
 NO_DIFFERENCE = frozenset({"batch_size", "quiet", "output_format", "out", "overwrite", "resume", "config", "engine"})
 """Settings that cannot change a result; a batch's size only its last bits."""
 LONGEST = 200
 """Letters of a setting in a message."""
+UNKNOWN = Made()
 
 
 def changed_model(old: ModelRecord, new: ModelRecord) -> str:
@@ -36,25 +38,29 @@ def changed_model(old: ModelRecord, new: ModelRecord) -> str:
     return " and ".join(changes)
 
 
-def differences(old: Mapping[str, Setting], new: Mapping[str, Setting]) -> list[str]:
-    """Compare settings.
+def differences(
+    old: Mapping[str, Setting], new: Mapping[str, Setting], made: Made = UNKNOWN, makes: Made = UNKNOWN
+) -> list[str]:
+    """Compare settings by what they mean.
 
     Args:
         old: Settings then.
         new: Settings now.
+        made: What the run of the old ones made of them.
+        makes: What is made of the new ones.
 
     Returns:
         `name: then -> now` for each that differs and can change a result. A setting that there was not then, in an
         older version, differs only if it was given.
     """
     changes = []
+    then = {name: jsonable(setting.value) for name, setting in old.items()}
+    now = {name: jsonable(setting.value) for name, setting in new.items()}
     for name in sorted({*old, *new} - NO_DIFFERENCE):
         if name not in new or (name not in old and new[name].source is Source.DEFAULT):
             continue
-        then = jsonable(old[name].value) if name in old else None
-        value = jsonable(new[name].value)
-        if then != value:
-            changes.append(f"{name}: {_short(then)} -> {_short(value)}")
+        if not same_meaning(name, then, made, now, makes):
+            changes.append(f"{name}: {_short(then.get(name))} -> {_short(now[name])}")
     return changes
 
 

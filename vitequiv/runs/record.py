@@ -16,6 +16,7 @@ from vitequiv.results.run import RunFile
 from vitequiv.results.versions import LaterSchemaError, require_schema, schema_name
 from vitequiv.runs.changes import changed_model, differences, other_owners
 from vitequiv.runs.context import RunContext
+from vitequiv.runs.meanings import Made, same_model
 
 SCHEMA = schema_name("run")
 
@@ -83,7 +84,7 @@ def sized(record: RunFile, context: RunContext, batch_size: int | None) -> RunFi
     Returns:
         The record; as it is for a model that is not its last, for a run goes on with that when it is resumed.
     """
-    if record.models[-1].spec != context.model.spec:
+    if not same_model(record.models[-1].spec, context.model.spec):
         return record
     return replace(record, batch_size=batch_size or record.batch_size)
 
@@ -102,7 +103,7 @@ def earlier_batch_size(path: Path, spec: str) -> int | None:
         UsageError: See `read_record`.
     """
     old = read_record(path)
-    return old.batch_size if old and old.models[-1].spec == spec else None
+    return old.batch_size if old and same_model(old.models[-1].spec, spec) else None
 
 
 def continue_record(old: RunFile, context: RunContext, where: Path) -> RunFile:
@@ -119,7 +120,10 @@ def continue_record(old: RunFile, context: RunContext, where: Path) -> RunFile:
     Raises:
         UsageError: If the settings or the weights are others.
     """
-    changes = differences(old.settings, context.settings) + other_owners(old, context)
+    model = next((model for model in old.models if same_model(model.spec, context.model.spec)), None)
+    made = Made(old.environment.device, model.readout if model else None)
+    makes = Made(context.environment.device, context.model.readout)
+    changes = differences(old.settings, context.settings, made, makes) + other_owners(old, context)
     if changes:
         raise UsageError(
             f"{where} was begun with other settings ({'; '.join(changes)}): give the same ones to resume, or choose "
@@ -144,7 +148,7 @@ def add_model(record: RunFile, context: RunContext, where: Path) -> RunFile:
     """
     model = context.model
     for known in record.models:
-        if known.spec == model.spec:
+        if same_model(known.spec, model.spec):
             if changes := changed_model(known, model):
                 raise UsageError(
                     f"{where} was begun with {changes} of {model.spec}: resume with the same, or choose another --out."

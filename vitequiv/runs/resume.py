@@ -17,6 +17,7 @@ from vitequiv.results.versions import LaterSchemaError, SchemaError
 from vitequiv.runs.changes import changed_model, differences
 from vitequiv.runs.context import RunContext
 from vitequiv.runs.directory import RunDirectory
+from vitequiv.runs.meanings import Made
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ def judge(out: RunDirectory, name: str, inputs: Sequence[InputRecord], context: 
                 return Verdict(note=f"{name}: {shown(file)} is gone: done again.")
         except ValueError as error:
             return Verdict(note=f"{name}: {error}: done again.")
-    if changes := differences(envelope.settings, context.settings):
+    made = Made(envelope.environment.device, envelope.model.readout)
+    makes = Made(context.environment.device, context.model.readout)
+    if changes := differences(envelope.settings, context.settings, made, makes):
         return Verdict(note=f"{name} is of an earlier run ({'; '.join(changes)}): done again.")
     if other := changed_model(envelope.model, context.model):
         return Verdict(note=f"{name} was made with {other}: done again.")
@@ -89,7 +92,8 @@ def judge(out: RunDirectory, name: str, inputs: Sequence[InputRecord], context: 
 def _identity(record: InputRecord, sha256: str | None, verb: str) -> tuple[str, str | None, str | None]:
     """What must be the same of an input: its use, what is in it, and its class where its folder names that."""
     named = record.role == "prototype" or verb == "statistics"
-    return record.role, sha256, Path(record.path).parent.name if named else None
+    # From here, for a name without a folder is one in this.
+    return record.role, sha256, Path(record.path).absolute().parent.name if named else None
 
 
 def digest(path: str) -> str | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,6 +30,7 @@ from vitequiv.runs.draw import Candidate
 from vitequiv.runs.engine.loop import run_items
 from vitequiv.runs.engine.task import Prepared, Task
 from vitequiv.runs.interrupt import check
+from vitequiv.runs.meanings import meanings
 from vitequiv.runs.statistics_artifacts import write_statistics
 from vitequiv.runs.statistics_pairs import Look, StatisticsPlan, look_at, match_batch
 from vitequiv.runs.statistics_parts import MatchedPair, Parts
@@ -127,7 +128,9 @@ def statistics_task(
 def _key(context: RunContext, classifier: Classifier | None, examples: Sequence[InputRecord]) -> str:
     """All that decides what comes of a pair, but for its files."""
     settings = {name: setting.value for name, setting in context.settings.items() if name not in NO_DIFFERENCE}
-    made_of = [settings, context.model, classifier and classifier.record, [record.sha256 for record in examples]]
+    model = replace(context.model, spec="", checkpoint="")  # which the settings name, here in one spelling
+    given = [meanings(jsonable(settings)), context.environment.device, model]
+    made_of = [*given, classifier and classifier.record, [record.sha256 for record in examples]]
     return hashlib.sha256(json.dumps(jsonable(made_of), sort_keys=True).encode()).hexdigest()
 
 
