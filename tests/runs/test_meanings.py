@@ -84,7 +84,7 @@ def changes(then: dict, now: dict, made: Made, makes: Made, here: Path) -> list[
             return [filled(one) for one in value]
         return value.format(here=here) if isinstance(value, str) else value
 
-    old = {name: {"value": filled(value)} for name, value in then.items()}
+    old = {name: Setting(filled(value), Source.FLAG) for name, value in then.items()}
     return differences(old, {name: Setting(filled(value), Source.FLAG) for name, value in now.items()}, made, makes)
 
 

@@ -187,7 +187,8 @@ def _spelled_before(directory: RunDirectory, models: Sequence[str]) -> list[str]
     from vitequiv.runs.record import read_record
 
     old = read_record(directory.record)
-    return as_before(models, old.context["settings"].get("model", {}).get("value") if old else None)
+    before = old.settings.get("model") if old else None
+    return as_before(models, before.value if before else None)
 
 
 @contextmanager
