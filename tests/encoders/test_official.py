@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.encoders.official import OFFICIAL, hf, hf_pixels, official_pixels
+from tests.images.processors import resizes_in_8_bits
 from vitequiv.encoders.families import Readout
 
 TOLERANCE = 1e-5
@@ -65,7 +66,8 @@ def test_labels(encoder):
 
 
 # Measured on this photo, 451 x 300 to 32 or 36 pixels: one level on 0.1 to 0.3 % of the values, because torchvision
-# resizes rows and columns by another arithmetic than Pillow; the embedding moves by 1.3e-4 to 3.7e-4.
+# resizes rows and columns by another arithmetic than Pillow; the embedding moves by 1.3e-4 to 3.7e-4. Without AVX2 its
+# bilinear resize is one of float32, and 6.6 % of the values are a level off.
 @pytest.mark.parametrize("name", ["beit", "swin", "deit", "vitmae", "vitmsn", "hf-clip"])
 def test_torchvision_backend_differs_by_a_rounding(name, encoder, directory, cat):
     ours = encoder(name)
@@ -73,8 +75,9 @@ def test_torchvision_backend_differs_by_a_rounding(name, encoder, directory, cat
     theirs = hf_pixels(directory(name), cat, backend="torchvision") * std + mean
     difference = (theirs[0] - ours.preprocess(cat)).abs() * 255
     assert float(difference.max()) < 1.01
-    assert float((difference > 0.5).float().mean()) < 0.01
-    assert relative(ours.embed(theirs), ours.embed(ours.preprocess(cat)[None])) < 1e-3
+    assert float((difference > 0.5).float().mean()) < (0.01 if resizes_in_8_bits() else 0.1)
+    moved = relative(ours.embed(theirs), ours.embed(ours.preprocess(cat)[None]))
+    assert moved < (1e-3 if resizes_in_8_bits() else 1e-2)
 
 
 def test_vitmae_equals_a_plain_vit(encoder, directory, cat):

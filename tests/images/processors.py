@@ -15,6 +15,14 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
+def resizes_in_8_bits() -> bool:
+    """Whether torchvision resizes 8-bit images bilinearly as they are, or as floats: by processor and version."""
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms.v2.functional import _geometry
+
+    return _geometry._do_native_uint8_resize_on_cpu(InterpolationMode.BILINEAR)
+
+
 class Official(NamedTuple):
     name: str
     pre: Preprocessing

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.images.processors import FAMILIES, ODD, PADDING, Official
+from tests.images.processors import FAMILIES, ODD, PADDING, Official, resizes_in_8_bits
 from tests.images.samples import PHOTOS, SHAPES, as_levels, as_pixels, noise, photo
 from vitequiv.images.canvas import canvas_shape, to_canvas
 from vitequiv.images.differentiable import differentiable
@@ -60,7 +60,8 @@ def test_no_canvas_where_every_image_is_padded(official: Official) -> None:
 
 
 # Measured on these photos: at most 1 level in 0.41 % of values when wide. When tall and squashed Pillow 13 resizes
-# vertically first, torchvision never: at most 6 levels, in 20.7 % (docs/explanation/preprocessing.md).
+# vertically first, torchvision never: at most 6 levels, in 20.7 % (docs/explanation/preprocessing.md). Without AVX2 its
+# bilinear resize is one of float32: still at most a level when wide, in 17.1 %.
 @pytest.mark.parametrize(
     ("class_name", "index", "settings"),
     [
@@ -77,7 +78,7 @@ def test_difference_from_torchvision_is_bounded(class_name: str, index: int, set
     processor = getattr(transformers, class_name)(**settings)
     for name in PHOTOS:
         for image, bound, share in (
-            (photo(name), 1, 0.005),
+            (photo(name), 1, 0.005 if resizes_in_8_bits() else 0.2),
             (photo(name).transpose(Image.Transpose.ROTATE_90), 6, 0.25),
         ):
             theirs = processor(images=image, do_rescale=False, do_normalize=False, return_tensors="pt")["pixel_values"]

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import vitequiv
+from tests.loaded import loaded
 from vitequiv.encoders.official import OfficialProcessor
 from vitequiv.images.lattice import from_uint8, quantise, to_uint8
 from vitequiv.matching.names import SpaceName
@@ -21,7 +22,7 @@ from vitequiv.tiny.scenes import Split, sample, scene_rng
 
 @pytest.fixture(scope="module")
 def encoder():
-    return vitequiv.load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 def scene(seed: int, size: tuple[int, int] | None = None) -> Image.Image:
@@ -58,8 +59,9 @@ def test_the_result_is_what_a_user_of_the_picture_gets(encoder, size):
     saved = Image.fromarray(to_uint8(result.pixels))
     with torch.no_grad():
         embedding = encoder.embed(encoder.preprocess(saved)[None])
-    # The loop saw the same 8-bit levels; only float32 sums differ between batches.
-    assert cosine_similarity(embedding, result.target[None]).item() == pytest.approx(result.cosine.final, abs=1e-5)
+    # The loop saw the same 8-bit levels; only float32 sums differ, by 1.2e-5 with AVX2 kernels. One level more or less
+    # in each value of the input, in its worst direction, would be 1e-3.
+    assert cosine_similarity(embedding, result.target[None]).item() == pytest.approx(result.cosine.final, abs=5e-5)
     assert result.cosine.final >= 0.9 > result.cosine.initial
 
 
