@@ -338,7 +338,11 @@ class Timm:
         torch.manual_seed(seed)
         model = timm.create_model(self.architecture, pretrained=False, **self.options)
         jitter(model, seed)
-        save_for_hf(model, str(directory), safe_serialization=True, data_config=dict(self.data))
+        save_for_hf(model, str(directory), safe_serialization=True)
+        path = directory / "config.json"  # its argument `data_config` is younger than the oldest timm we take
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["pretrained_cfg"] |= self.data
+        write_json(path, content)
         return f"timm:{directory}"
 
 

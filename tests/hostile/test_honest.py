@@ -76,7 +76,11 @@ def test_every_image_encoder_of_transformers():
         if not is_image_encoder(model_type):
             continue
         config_class = CONFIG_MAPPING[model_type]
-        written = json.loads(config_class().to_json_string(use_diff=False))
+        try:
+            default = config_class()
+        except (OSError, ValueError):  # by version, a class asks the hub for a part, or has no default
+            continue
+        written = json.loads(default.to_json_string(use_diff=False))
         read = model_settings(written, config_class, Settings("config.json", f"hf:{model_type}", LARGE))
         assert _comparable(config_class.from_dict(read)) == _comparable(config_class.from_dict(written)), model_type
         tried += 1
