@@ -46,10 +46,10 @@ def faults(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_source(path):
-    allowed = ["torch.load"] if path.relative_to(ROOT).as_posix() in RESTRICTED else []
-    assert faults(path.read_text(encoding="utf-8")) == allowed
+def test_every_source():
+    found = {path.relative_to(ROOT).as_posix(): faults(path.read_text(encoding="utf-8")) for path in SOURCES}
+    assert len(found) > 300
+    assert {name: calls for name, calls in found.items() if calls} == {name: ["torch.load"] for name in RESTRICTED}
 
 
 @pytest.mark.parametrize("path", RESTRICTED)

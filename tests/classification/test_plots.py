@@ -12,6 +12,8 @@ from PIL import Image
 
 from vitequiv.plots.classify import CROWDED, chosen_columns, draw_matrix, matrix_png, short
 
+pytestmark = pytest.mark.draws
+
 
 def test_few_classes_are_all_drawn():
     assert chosen_columns(np.eye(3, 20)) == list(range(20))

@@ -1,11 +1,13 @@
-"""Running the command: in this process for speed, or as the installed program."""
+"""Running the command: in this process, in a forked one, or as the installed program."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,26 +61,37 @@ def run(capfd, monkeypatch, tmp_path):
     return run
 
 
-@pytest.fixture
-def installed(tmp_path):
-    """Run the installed program in a process of its own, in an empty directory; all JSON is held to its schema."""
+def runner(program: Path, folder: Path) -> Callable[..., Finished]:
+    """Run a program in a process of its own, in an empty directory; all JSON is held to its schema."""
 
-    def installed(*arguments: object, **options) -> Finished:
-        before = json_files(tmp_path)
+    def run(*arguments: object, env: dict[str, str] | None = None) -> Finished:
+        before = json_files(folder)
         done = subprocess.run(
-            [PROGRAM, *map(str, arguments)],
-            cwd=tmp_path,
+            [program, *map(str, arguments)],
+            cwd=folder,
+            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"} if env is None else env,
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
-            **options,
         )
         check_lines(done.stdout)
-        check_new(tmp_path, before)
+        check_new(folder, before)
         return Finished(done.returncode, done.stdout, done.stderr)
 
-    return installed
+    return run
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """The installed program, seconds slower than the others: for what depends on the interpreter's start."""
+    return runner(PROGRAM, tmp_path)
+
+
+@pytest.fixture
+def forked(quick_program, tmp_path):
+    """The command in a process of its own that was forked with all libraries imported."""
+    return runner(quick_program, tmp_path)
 
 
 @pytest.fixture

@@ -173,6 +173,7 @@ def test_misuse(run, tmp_path, arguments, code, fragments):
     assert done.out == ""
 
 
+@pytest.mark.needs_program("bash")
 def test_a_closed_standard_input(tmp_path):
     done = subprocess.run(
         ["bash", "-c", f"'{PROGRAM}' match - '{COFFEE}' <&-"],
@@ -243,6 +244,7 @@ def test_an_interrupt_is_one_sentence_and_130(tmp_path, photos, number):
     assert all((tmp_path / "vitequiv-out" / name / "matched.png").exists() for name in whole)
 
 
+@pytest.mark.needs_program("bash")
 def test_an_output_disk_that_is_full(tmp_path):
     """A file-size limit of 8 KiB stands for the full disk: matched.png and the tensors do not fit."""
     script = f"ulimit -f 8; exec '{PROGRAM}' match '{CAT}' '{COFFEE}' --cosine 0.8 --format json"

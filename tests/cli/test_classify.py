@@ -12,7 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, folders
-from vitequiv import classify, load_encoder
+from tests.loaded import loaded
+from vitequiv import classify
 from vitequiv.tiny.scenes import Split, render, scene_rng
 
 LABELS = "red circle,green star,blue cross"
@@ -42,8 +43,8 @@ def examples(tmp_path):
     return tmp_path / "examples"
 
 
-def test_by_the_installed_program(installed, scenes, tmp_path):
-    done = installed("classify", scenes, "--labels", LABELS, "--template", "a photo of a {}", "--template", "the {}")
+def test_by_the_program(forked, scenes, tmp_path):
+    done = forked("classify", scenes, "--labels", LABELS, "--template", "a photo of a {}", "--template", "the {}")
     assert done.code == 0, done.err
     lines = {line.split()[0]: line for line in done.out.splitlines()}
     assert "red circle" in lines["circle"]
@@ -59,7 +60,7 @@ def test_by_the_installed_program(installed, scenes, tmp_path):
     assert [len(row) for row in result["probabilities"]] == [3, 3, 3]
 
     # The numbers are those of the function.
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     pixels = torch.stack([encoder.preprocess(Image.open(image["path"])) for image in result["images"]])
     expected = classify(encoder, pixels, labels=LABELS.split(","), templates=("a photo of a {}", "the {}"))
     tensors = load_file(folder / "classify.safetensors")
@@ -151,17 +152,6 @@ def test_a_damaged_match_or_a_changed_source_is_named(run, scenes, tmp_path):
     assert record["result"] is None
     assert "match.json" in record["message"]
     assert not (tmp_path / "o2/tiny-clip").exists()
-
-
-def test_the_same_bytes_twice(run, scenes, tmp_path):
-    found = []
-    for out in ("one", "two"):
-        run("classify", scenes, "--labels", LABELS, "--out", out)
-        files = {path.name: path.read_bytes() for path in (tmp_path / out / "tiny-clip").iterdir()}
-        record = json.loads(files.pop("classify.json"))
-        record["cost"]["seconds"] = 0
-        found.append((files, record))
-    assert found[0] == found[1]
 
 
 def test_a_model_in_a_configuration_file_stands_alone(run, scenes, tmp_path):

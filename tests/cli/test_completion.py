@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from tests.cli.conftest import PROGRAM
+from tests.programs import need
 from vitequiv.cli.completion import model_names
 
 # The script is what the shell's own start-up file would have; then the shell is asked what it would offer.
@@ -47,7 +47,7 @@ complete -C "{words}"
     ],
 )
 def test_shell(tmp_path, shell, words, offered, others):
-    assert shutil.which(shell), f"completion is tried in the real shells: apt-get install {shell} (as .ci/run does)"
+    need(shell)
     last = " ''" if words.endswith(" ") and shell != "fish" else ""
     script = ASK[shell].format(words=words + last)
     environment = {**os.environ, "PATH": f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}

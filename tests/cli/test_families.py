@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tests.cli.conftest import CAT, COFFEE
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.matching.objective import relative_residual
 
 FAMILIES = ["clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm", "hf-vit"]
@@ -20,7 +20,7 @@ FAMILIES = ["clip", "beit", "swin", "deit", "vitmae", "vitmsn", "timm", "hf-vit"
 def test_match(run, checkpoints, tmp_path, family):
     # Random weights take all photos for nearly the same, so the goal is set by what there is to win.
     spec = checkpoints[family]
-    encoder = load_encoder(spec)
+    encoder = loaded(spec)
     with torch.no_grad():
         target = encoder.embed(encoder.preprocess(Image.open(COFFEE).convert("RGB"))[None])
         start = encoder.embed(encoder.preprocess(Image.open(CAT).convert("RGB"))[None])
@@ -51,7 +51,7 @@ def test_match_in_the_tiny_zoo(run, tmp_path, name):
     assert done.code == 0, done.out + done.err
     assert record["model"]["checkpoint"] == "embedded"
     assert record["result"]["cosine"]["saved"] >= 0.99
-    encoder = load_encoder(name)
+    encoder = loaded(name)
     with Image.open(tmp_path / "vitequiv-out/cat_to_coffee/matched.png") as image, torch.no_grad():
         saved = encoder.embed(encoder.preprocess(image.convert("RGB"))[None])
         target = encoder.embed(encoder.preprocess(Image.open(COFFEE).convert("RGB"))[None])

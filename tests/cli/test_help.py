@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -42,15 +42,13 @@ def test_help_does_not_even_import_numpy():
     assert done.stdout == "[]\n"
 
 
-def test_help_takes_less_than_half_a_second(installed):
-    seconds = []
-    while len(seconds) < 30 and min(seconds, default=1.0) >= 0.5:  # the best of many: other work only ever adds
-        began = time.perf_counter()
-        done = installed("--help")
-        seconds.append(time.perf_counter() - began)
-        assert done.code == 0
-        assert "match" in done.out
-    assert min(seconds) < 0.5
+def test_help_imports_little(installed):
+    """What the start takes is imports: 440 modules are 0.4 s; torch alone would be a thousand more."""
+    done = installed("--help", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.code == 0
+    assert "match" in done.out
+    imported = [line for line in done.err.splitlines() if line.startswith("import time:")]
+    assert 100 < len(imported) < 600
 
 
 def test_version(installed):

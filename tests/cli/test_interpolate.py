@@ -31,6 +31,7 @@ def scenes(tmp_path) -> list[Path]:
     return paths
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize("path", list(SUMMARY))
 def test_every_path_writes_its_folder(run, tmp_path, path):
     done = run("interpolate", CAT, COFFEE, "--path", path, "--steps", 4)
@@ -57,8 +58,8 @@ def test_every_path_writes_its_folder(run, tmp_path, path):
         assert (animation.n_frames, animation.info["loop"]) == (4, 0)
 
 
-def test_the_installed_program_crosses_to_another_class_with_one_embedding(installed, scenes):
-    done = installed("interpolate", scenes[2], scenes[3], "--path", "matched", "--format", "json", "--quiet")
+def test_the_program_crosses_to_another_class_with_one_embedding(forked, scenes):
+    done = forked("interpolate", scenes[2], scenes[3], "--path", "matched", "--format", "json", "--quiet")
     assert done.code == 0, done.err
     assert done.err == ""
     (record,) = done.lines()
@@ -116,14 +117,6 @@ def test_a_path_that_is_cut_short_says_how_far_it_got(run, tmp_path, scenes, pat
     record = json.loads((folder / "interpolate.json").read_text())
     assert record["message"] in " ".join(done.out.split())
     assert record["result"]["points"][-1]["passes"] <= passes
-
-
-def test_the_same_bytes_twice(run, tmp_path):
-    for out in ("one", "two"):
-        run("interpolate", CAT, COFFEE, "--path", "null", "--steps", 3, "--out", out)
-    for name in FILES - {"interpolate.json"}:
-        first, second = (tmp_path / out / "cat_to_coffee" / name for out in ("one", "two"))
-        assert first.read_bytes() == second.read_bytes(), name
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, COFFEE
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.images import jpeg_extra
 
 
@@ -38,7 +38,7 @@ def test_the_jpeg_meets_the_goal(run, tmp_path, model, quality, cosine):
     assert record["settings"]["jpeg"] == {"value": quality, "source": "flag"}
     assert json.loads((folder / "match.json").read_text()) == record
 
-    encoder = load_encoder(model)
+    encoder = loaded(model)
     found = measured(encoder, folder / "matched.jpg")
     assert found[0] >= cosine
     # The same file through the same network; only the float32 sums of a batch of one are repeated.
@@ -67,7 +67,7 @@ def test_a_match_not_made_for_jpeg_is_lost_in_one(run, tmp_path):
     assert record["result"]["relative_residual"]["jpeg"] is None
     assert not (folder / "matched.jpg").exists()
     Image.open(folder / "matched.png").save(tmp_path / "theirs.jpg", quality=90)
-    assert measured(load_encoder("tiny-clip"), tmp_path / "theirs.jpg")[0] < 0.9
+    assert measured(loaded("tiny-clip"), tmp_path / "theirs.jpg")[0] < 0.9
 
 
 def test_one_that_falls_short_says_how_close_it_came(run, tmp_path):
@@ -76,14 +76,14 @@ def test_one_that_falls_short_says_how_close_it_came(run, tmp_path):
     assert done.code == 3
     assert record["status"] == "budget_exhausted"
     assert record["cost"]["passes"] <= 20
-    came = measured(load_encoder("tiny-clip"), tmp_path / "vitequiv-out/cat_to_coffee/matched.jpg")[0]
+    came = measured(loaded("tiny-clip"), tmp_path / "vitequiv-out/cat_to_coffee/matched.jpg")[0]
     assert record["message"].endswith(f"The JPEG came to cosine {came:.7f}.")
 
 
 def test_a_batch(run, tmp_path, photos):
     done = run("match", photos, COFFEE, "--jpeg", 80, "--cosine", 0.95, "--format", "json")
     assert done.code == 0, done.out
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     for record in done.lines():
         path = tmp_path / "vitequiv-out" / record["item"] / "matched.jpg"
         assert measured(encoder, path)[0] >= 0.95

@@ -11,13 +11,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, COFFEE
-from vitequiv import load_encoder, match
+from tests.loaded import loaded
+from vitequiv import match
 from vitequiv.matching.objective import cosine_similarity
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    return load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 def pixels(encoder, path) -> torch.Tensor:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, COFFEE
 from tests.encoders.official import OFFICIAL, clip_model, timm_model
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.encoders.checkpoints.quiet import quiet
 from vitequiv.images.preprocessing import crop_box, resized_shape
 
@@ -146,7 +146,7 @@ def official_tiny_beit(path: Path) -> dict[str, float]:
     """Cosine of a file to the coffee by both of transformers' processors; the target by vitequiv, as in a run."""
     from transformers import BeitModel
 
-    encoder = load_encoder("tiny-beit")
+    encoder = loaded("tiny-beit")
     with torch.no_grad(), Image.open(COFFEE) as coffee, Image.open(path) as image, quiet():
         target = encoder.embed(encoder.preprocess(coffee.convert("RGB"))[None])[0].double()
         model = BeitModel.from_pretrained(ZOO / "beit").eval()
@@ -161,7 +161,7 @@ def test_what_the_crop_leaves_out_stays_as_it_is(run, tmp_path, photo):
     source = photo("640x427.png")
     done = run("match", source, COFFEE, "--space", "image", "--cosine", 0.9, "--format", "json")
     assert done.code == 0, done.out
-    pre = load_encoder("tiny-clip").preprocessing
+    pre = loaded("tiny-clip").preprocessing
     _, left, _, right = crop_box(pre, 427, 640)
     with (
         Image.open(source) as before,
@@ -180,7 +180,7 @@ def test_the_tensors_are_what_the_encoder_sees(run, tmp_path, photo):
     run("match", source, COFFEE, "--space", "image", "--cosine", 0.9)
     folder = tmp_path / "vitequiv-out/640x427_to_coffee"
     tensors = load_file(folder / "matched.safetensors")
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     for name, path in (("start", source), ("pixels", folder / "matched.png")):
         with Image.open(path) as image:
             assert torch.equal(tensors[name], encoder.preprocess(image))
@@ -269,8 +269,8 @@ def test_in_model_space_the_canvas_goes_through_the_same_processors(run, tmp_pat
     assert json.loads((tmp_path / "vitequiv-out/cat_to_coffee/match.json").read_text()) == record
 
 
-def test_the_installed_command(installed, tmp_path, photo):
-    done = installed("match", photo("640x427.png"), COFFEE, "--model", "tiny-beit", "--space", "image")
+def test_the_command(forked, tmp_path, photo):
+    done = forked("match", photo("640x427.png"), COFFEE, "--model", "tiny-beit", "--space", "image")
     assert done.code == 0, done.out + done.err
     assert min(official_tiny_beit(tmp_path / "vitequiv-out/640x427_to_coffee/matched.png").values()) >= 0.99
 

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT, COFFEE, PHOTOS
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.images.save import save_tensors
 from vitequiv.matching.objective import cosine_similarity
 
@@ -21,7 +21,7 @@ TEXT = "a red circle"
 
 @pytest.fixture(scope="module")
 def encoder():
-    return load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 def embed_file(encoder, path: Path) -> torch.Tensor:

@@ -50,6 +50,7 @@ def test_nothing_is_removed_through_a_link(run, tmp_path, photos, verb, flag):
     assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
+@pytest.mark.draws
 def test_names_in_the_report_are_text(run, tmp_path):
     names = ["<script>alert(1)<.png", '"><img src=x onerror=alert(2)>.png', "&lt;b&gt;.png"]
     for name in names:

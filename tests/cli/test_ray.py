@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import PROGRAM
-from tests.cli.test_resume import pairs_file
+from tests.cli.processes import pairs_file
 from tests.resumed import contents, listed, timeless
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}

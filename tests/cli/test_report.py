@@ -100,6 +100,7 @@ def saved(original, run, tmp_path):
     return Path("saved")
 
 
+@pytest.mark.draws
 def test_matches_and_classes(run, saved):
     done = run("report", saved)
     assert done.code == 0, done.err

@@ -15,9 +15,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.cli.conftest import CAT
-from tests.cli.test_resume import finish, start
+from tests.cli.processes import finish, start
+from tests.loaded import loaded
 from tests.resumed import contents, listed, timeless
-from vitequiv import load_encoder, match
+from vitequiv import match
 from vitequiv.images.lattice import quantise
 
 JSON = ("--format", "json", "--quiet")
@@ -52,6 +53,7 @@ def test_scenes_are_spread_over_the_classes_and_the_same_each_time(run, tmp_path
     assert "not empty" in again.err
 
 
+@pytest.mark.draws
 def test_pairs_of_two_models(run, scenes, checkpoints, tmp_path):
     models = ("--model", "tiny-clip", "--model", checkpoints["swin"])
     done = run("statistics", scenes, "--count", 4, "--seed", 5, "--cosine", 0.9, "--different-class", *models, *JSON)
@@ -80,7 +82,7 @@ def test_pairs_of_two_models(run, scenes, checkpoints, tmp_path):
     assert len(drawn | examples) == 192
 
     # A pair again, by the functions.
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     source, target = (encoder.preprocess(Image.open(pairs[2][side]["path"])) for side in ("source", "target"))
     (again,) = match(encoder, source, target, cosine=0.9)
     both = encoder.embed(torch.stack([quantise(again.pixels), target]))
@@ -105,10 +107,10 @@ def test_pairs_of_two_models(run, scenes, checkpoints, tmp_path):
     assert [line["item"] for line in done.lines()] == [f"pair{i:04}" for i in range(4)]
 
 
-def test_by_the_installed_program_with_labels(installed, scenes, tmp_path):
+def test_by_the_program_with_labels(forked, scenes, tmp_path):
     names = sorted(folder.name.replace("_", " ") for folder in scenes.iterdir())
     (tmp_path / "labels.txt").write_text("\n".join(names))
-    done = installed("statistics", scenes, "--count", 2, "--cosine", 0.95, "--labels-file", "labels.txt")
+    done = forked("statistics", scenes, "--count", 2, "--cosine", 0.95, "--labels-file", "labels.txt")
     assert done.code == 0, done.err
     (line,) = [line for line in done.out.splitlines() if line.startswith("tiny-clip")]
     assert "zero-shot" in line
@@ -162,17 +164,6 @@ def test_pairs_that_do_not_converge_are_counted(run, photos):
     }  # fmt: skip
     assert record["result"]["passes"]["max"] <= 4
     assert record["status"] == "converged"  # all were measured
-
-
-def test_the_same_numbers_twice(run, photos, tmp_path):
-    found = []
-    for out in ("one", "two"):
-        run("statistics", photos, "--count", 4, "--cosine", 0.6, "--out", out)
-        files = {path.name: path.read_bytes() for path in (tmp_path / out / "tiny-clip").iterdir()}
-        record = json.loads(files.pop("statistics.json"))
-        record["cost"]["seconds"] = 0
-        found.append((files, record))
-    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(

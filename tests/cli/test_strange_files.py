@@ -169,6 +169,7 @@ def test_what_ldlc_reads_of_a_match(run, saved, kind):
     assert "There is no match to read in" in done.lines()[0]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("verb", ["match", "classify"])
 def test_settings_of_matplotlib_in_the_directory_are_not_read(tmp_path, kind, verb):
@@ -206,6 +207,7 @@ def test_pairs_from_a_pipe(run, tmp_path, photos, late):
     assert "The pairs are read from the pipe pairs as they come, up to 268,435,456 bytes." in done.err
 
 
+@pytest.mark.needs_program("bash")
 def test_pairs_from_a_process_substitution(tmp_path, photos):
     (tmp_path / "rows.csv").write_text(rows(photos, "a.png"))
     script = f'"{PROGRAM}" match --pairs <(cat rows.csv) --cosine 0.5 --max-passes 60 --format json --quiet'
@@ -218,6 +220,7 @@ def test_pairs_from_a_process_substitution(tmp_path, photos):
 
 def test_an_endless_pipe_of_pairs_ends(run, tmp_path, monkeypatch):
     monkeypatch.setattr("vitequiv.runs.worklist.pairs_file.MAX_PAIRS_BYTES", 3_000_000)
+    monkeypatch.setattr("vitequiv.files.streams.GRACE", 60)  # on a busy machine the writer may come late
     os.mkfifo(tmp_path / "pairs")
 
     def write() -> None:
@@ -237,6 +240,7 @@ def test_an_endless_pipe_of_pairs_ends(run, tmp_path, monkeypatch):
     assert "it has more than the 3,000,000 bytes that are read" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_the_wait_for_a_pipe(tmp_path, number):
     os.mkfifo(tmp_path / "pairs")

@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CAT, COFFEE, PROGRAM
+from tests.programs import need
 
-MATCH = f"'{PROGRAM}' match '{CAT}' '{COFFEE}' --cosine 0.7 --quiet"
+ARGUMENTS = f"match '{CAT}' '{COFFEE}' --cosine 0.7"
 
 
 def bash(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    need("bash")
     return subprocess.run(
         ["bash", "-c", script], cwd=folder, env={**os.environ, **environment}, timeout=300, check=False,
         capture_output=True, encoding="utf-8", errors="surrogateescape",
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("redirection", "code", "sentence"),
     [
@@ -40,7 +43,7 @@ def bash(script: str, folder: Path, **environment: str) -> subprocess.CompletedP
     ],
 )
 def test_match_with_a_stream_that_is_no_use(tmp_path, redirection, code, sentence):
-    done = bash(f"{MATCH} {redirection}", tmp_path)
+    done = bash(f"'{PROGRAM}' {ARGUMENTS} --quiet {redirection}", tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(sentence)
     assert done.stderr.count("\n") == bool(sentence)
@@ -59,11 +62,11 @@ def test_little_verbs_with_a_stream_that_is_no_use(tmp_path, arguments):
     assert (gone.stdout, gone.stderr) in {("141\n", ""), ("0\n", "")}  # 0 if all was written before the reader left
 
 
-def test_a_reader_that_leaves(tmp_path):
+def test_a_reader_that_leaves(tmp_path, quick_program):
     for number in range(6):
         shutil.copy(CAT, tmp_path / f"{number}.png")
-    script = f"'{PROGRAM}' match [0-5].png '{COFFEE}' --cosine 0.7 --batch-size 1 --format json --quiet | head -c 9"
-    done = bash(f"{script}; code=${{PIPESTATUS[0]}}; echo; echo $code", tmp_path)
+    arguments = f"match [0-5].png '{COFFEE}' --cosine 0.7 --batch-size 1 --format json --quiet"
+    done = bash(f"'{quick_program}' {arguments} | head -c 9; code=${{PIPESTATUS[0]}}; echo; echo $code", tmp_path)
     assert done.stdout.splitlines() == ['{"schema"', "141"]
     assert done.stderr == ""
     assert (tmp_path / "vitequiv-out/0_to_coffee/match.json").exists()
@@ -72,6 +75,7 @@ def test_a_reader_that_leaves(tmp_path):
 NAME = b"caf\xe9 \xe6\x97\xa5.png"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
@@ -104,19 +108,19 @@ def test_names_in_a_strict_locale(tmp_path, environment, output_format):
         ("line\nbreak.png", r"line\nbreak.png does not exist"),
     ],
 )
-def test_text_is_only_text(installed, name, seen):
-    done = installed("match", f"./{name}", COFFEE, "--quiet")
+def test_text_is_only_text(forked, name, seen):
+    done = forked("match", f"./{name}", COFFEE, "--quiet")
     assert seen in done.out + done.err
     assert "\x1b" not in done.out + done.err
 
 
-def in_terminal(arguments: list[object], folder: Path, **environment: str) -> str:
+def in_terminal(program: Path, arguments: list[object], folder: Path, **environment: str) -> str:
     """What the program shows in a terminal of its own."""
     main, child = pty.openpty()
     # Without these of the tests' own surroundings.
     inherited = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "CI"}}
     with subprocess.Popen(
-        [PROGRAM, *map(str, arguments)], cwd=folder, env={"TERM": "xterm-256color", **inherited, **environment},
+        [program, *map(str, arguments)], cwd=folder, env={"TERM": "xterm-256color", **inherited, **environment},
         stdin=child, stdout=child, stderr=child,
     ) as process:  # fmt: skip
         os.close(child)
@@ -138,32 +142,32 @@ COLOUR = "\x1b[32m"
 ANY_COLOUR = tuple(f"\x1b[{code}" for code in ("1;3", "3", "9"))
 
 
-def test_a_terminal_has_colours_unless_it_is_dumb_or_they_are_refused(tmp_path):
+def test_a_terminal_has_colours_unless_it_is_dumb_or_they_are_refused(tmp_path, quick_program):
     arguments = ["match", CAT, COFFEE, "--cosine", 0.7, "--overwrite"]
-    assert COLOUR in in_terminal(arguments, tmp_path)
-    assert not any(code in in_terminal(arguments, tmp_path, NO_COLOR="1") for code in ANY_COLOUR)
-    assert "\x1b" not in in_terminal(arguments, tmp_path, TERM="dumb")
+    assert COLOUR in in_terminal(quick_program, arguments, tmp_path)
+    assert not any(code in in_terminal(quick_program, arguments, tmp_path, NO_COLOR="1") for code in ANY_COLOUR)
+    assert "\x1b" not in in_terminal(quick_program, arguments, tmp_path, TERM="dumb")
 
 
-def test_no_colours_and_no_bars_away_from_a_terminal(tmp_path):
-    plain = bash(MATCH.replace("--quiet", ""), tmp_path)
+def test_no_colours_and_no_bars_away_from_a_terminal(tmp_path, quick_program):
+    plain = bash(f"'{quick_program}' {ARGUMENTS}", tmp_path)
     assert "\x1b" not in plain.stdout + plain.stderr
     assert plain.stderr.startswith("No --model given")
-    forced = bash(f"{MATCH.replace('--quiet', '')} --overwrite", tmp_path, FORCE_COLOR="1")
+    forced = bash(f"'{quick_program}' {ARGUMENTS} --overwrite", tmp_path, FORCE_COLOR="1")
     assert COLOUR in forced.stdout
     assert "matching" not in forced.stderr  # colours were asked for, not a bar in a log
     assert "\r" not in forced.stderr
 
 
 @pytest.mark.parametrize(("columns", "lines"), [("20", 10), ("200", 3)])
-def test_columns(tmp_path, columns, lines):
-    done = bash(MATCH, tmp_path, COLUMNS=columns)
+def test_columns(tmp_path, quick_program, columns, lines):
+    done = bash(f"'{quick_program}' {ARGUMENTS} --quiet", tmp_path, COLUMNS=columns)
     assert max(map(len, done.stdout.splitlines()[:-1])) <= int(columns)
     assert (len(done.stdout.splitlines()) > 3) == (lines > 3)
 
 
-def test_quiet_leaves_errors(tmp_path):
-    done = bash(f"'{PROGRAM}' match gone.png '{COFFEE}' --quiet --model nothing", tmp_path)
+def test_quiet_leaves_errors(tmp_path, quick_program):
+    done = bash(f"'{quick_program}' match gone.png '{COFFEE}' --quiet --model nothing", tmp_path)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith("Error: There is no model named 'nothing'")
 

@@ -128,11 +128,11 @@ def test_classify_and_a_table(tmp_path, corpus):
         assert failure["message"].isprintable()
 
 
-def test_report(tmp_path):
+def test_report(tmp_path, quick_program):
     names = make_results(tmp_path / "results")
     before = snapshot(tmp_path)
     done = subprocess.run(
-        [PROGRAM, "report", "results", "--out", "page"],
+        [quick_program, "report", "results", "--out", "page"],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -152,10 +152,10 @@ def test_report(tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["classify"])
-def test_planted_matches(tmp_path, verb):
+def test_planted_matches(tmp_path, quick_program, verb):
     names = make_results(tmp_path / "results")
     done = subprocess.run(
-        [PROGRAM, verb, "results", "--labels", "red star,blue ring", "--quiet", "--format", "json"],
+        [quick_program, verb, "results", "--labels", "red star,blue ring", "--quiet", "--format", "json"],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode in {2, 3}, done.stderr

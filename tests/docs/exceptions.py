@@ -13,6 +13,8 @@ ELSEWHERE = {
 NOT_RUN = {
     ("../README.md", "python3 -m venv .venv"): "installs from the registry: .ci/run does it, command by command",
     ("../README.md", ".venv/bin/pip install '.[dev]'"): "runs all the tests: .ci/run does",
+    ("how-to/install.md", "python3 -m venv .venv"): "installs from the registry: .ci/run does it",
+    ("how-to/install.md", ".venv/bin/pip install torch torchvision --index-url"): "asks an index of some GB of wheels",
     ("how-to/long-runs.md", "inotifywait -m"): "waits for new files for ever",
     ("how-to/offline-cluster.md", "pip download"): "asks the registry for some GB of wheels",
     ("how-to/many-nodes.md", "vitequiv match --pairs"): "begins Ray three times: tests/cli/test_ray.py does",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.docs import pages, preloaded, world
+from tests import preloaded
+from tests.docs import pages, world
 
 PAGE = "tutorial.md"
 DIRECTORY = pages.DOCS / "figures"

@@ -16,6 +16,9 @@ DOCS = ROOT / "docs"
 LANGUAGES = {"sh", "python", "text", "console"}
 """`sh` and `python` are run. `text` right below `sh` is what it prints, else no code. `console` is not run, and listed.
 A block with a name, such as `text pairs.csv`, is a file, there before the page's first command."""
+PROGRAMS = {"awk", "find", "grep", "jq", "make", "parallel", "sed", "xargs"}
+"""What the pages call that is neither a shell's own nor coreutils'."""
+CALLED = re.compile(r"(?:^|[|;&(`]|\b(?:do|then|command)\b)\s*([\w.-]+)", re.MULTILINE)
 FENCE = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SYBIL = Sybil(parsers=[PythonCodeBlockParser(), CodeBlockParser("sh", shell.run)], path=str(ROOT))
 
@@ -41,6 +44,12 @@ def unrun(name: str, block: str) -> list[tuple[str, str]]:
 def commands(name: str) -> list[str]:
     """Returns the blocks of a page that are run."""
     return [block for info, block in blocks(name) if info in {"sh", "python"} and not unrun(name, block)]
+
+
+def programs(name: str) -> set[str]:
+    """Returns the programs of the system that a page's blocks call, and Bash for any."""
+    shown = [block for info, block in blocks(name) if info == "sh" and not unrun(name, block)]
+    return {"bash"} | (set(CALLED.findall("\n".join(shown))) & PROGRAMS) if shown else set()
 
 
 def write_files(name: str, folder: Path) -> None:

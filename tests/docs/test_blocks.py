@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.docs import figures, pages, preloaded, world
+from tests import programs
+from tests.docs import figures, pages, world
 from tests.docs.exceptions import ALTERNATIVES, ELSEWHERE, NOT_RUN, SMALLER
 
-TOOLS = ("bash", "find", "xargs", "parallel", "jq", "make")
 EVERY = sorted({"../README.md", *(path.relative_to(pages.DOCS).as_posix() for path in pages.DOCS.rglob("*.md"))})
-
-
-@pytest.mark.parametrize("tool", TOOLS)
-def test_the_tool_is_there(tool):
-    assert shutil.which(tool), f"the pages are run with the real tools: apt-get install {tool} (as .ci/run does)"
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """The directory of a `vitequiv` that starts quickly."""
-    with preloaded.installed(tmp_path_factory.mktemp("program")) as directory:
-        yield directory
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -35,7 +22,8 @@ def size_of(path: Path) -> tuple[int, int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", pages.names())
-def test_page(name, program, tmp_path, monkeypatch):
+def test_page(name, quick_program, tmp_path, monkeypatch):
+    programs.need(*pages.programs(name))
     photos = world.LINE_BREAK if name == "how-to/shell-recipes.md" else world.PLAIN
     folder = world.build(tmp_path / "world", photos)
     pages.write_files(name, folder)
@@ -43,7 +31,7 @@ def test_page(name, program, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "huggingface_hub.constants.HF_HUB_CACHE", str(folder / "hub-cache" / "hub")
     )  # for Python blocks
-    document = pages.document(name, folder, program)
+    document = pages.document(name, folder, quick_program.parent)
     examples = [example for example in document.examples() if not pages.unrun(name, str(example.parsed))]
     assert [str(example.parsed) for example in examples] == pages.commands(name)
     for example in examples:
@@ -89,4 +77,4 @@ def test_the_page_of_recipes_shows_every_tool_and_every_output():
     assert [info for info, _ in blocks] == ["sh", "text"] * (len(blocks) // 2)
     assert len(blocks) >= 20
     used = "\n".join(block for info, block in blocks if info == "sh")
-    assert [tool for tool in TOOLS if tool not in used and tool != "bash"] == []
+    assert [tool for tool in ("find", "xargs", "parallel", "jq", "make") if tool not in used] == []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import need
 from tests.results.make_earlier import EARLIER
 from vitequiv._version import __version__
 from vitequiv.results.schemas import file_name, schema_names
@@ -30,6 +31,8 @@ def folder(tmp_path) -> Path:
 
 
 def execute(folder: Path, language: str, code: str) -> subprocess.CompletedProcess[str]:
+    if language == "sh":
+        need("bash")
     command = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
     paths = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     return subprocess.run(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from tests.loaded import loaded
 from vitequiv.encoders.base import Encoder
-from vitequiv.encoders.load import load_encoder
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
@@ -27,9 +26,8 @@ def cat() -> Image.Image:
 def encoder(checkpoints) -> Callable[..., Encoder]:
     """Load a variant of `tests.checkpoints` (or a spec) once for all tests: `encoder("beit", "mean")`."""
 
-    @cache
     def load(name: str, readout: str | None = None, dtype: torch.dtype = torch.float32) -> Encoder:
-        return load_encoder(checkpoints.get(name, name), readout=readout, dtype=dtype)
+        return loaded(checkpoints.get(name, name), readout=readout, dtype=dtype)
 
     return load
 

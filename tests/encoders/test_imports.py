@@ -36,6 +36,7 @@ def test_listing_the_registry_imports_nothing_heavy():
     assert json.loads(done.stdout) == []
 
 
+@pytest.mark.slow
 # open_clip itself imports timm, transformers and torchvision, and transformers' image utilities import torchvision.
 @pytest.mark.parametrize(
     ("name", "absent"),

@@ -8,6 +8,7 @@ import torch
 import vitequiv
 from tests.geometry.maps import image, linear, with_singular_values
 from tests.geometry.test_operator import BackwardOnly
+from tests.loaded import loaded
 from vitequiv.errors import ImageError, ModelError, ResourceError
 from vitequiv.geometry import budget
 from vitequiv.geometry.operator import Jacobian
@@ -33,7 +34,7 @@ def pixels(encoder, count: int = 1) -> torch.Tensor:
     ],
 )
 def test_the_structural_deficit_is_found_and_named(checkpoints, family, dtype, deficit, words):
-    encoder = vitequiv.load_encoder(checkpoints[family], dtype=dtype)
+    encoder = loaded(checkpoints[family], dtype=dtype)
     (result,) = vitequiv.jacobian(encoder, pixels(encoder))
     assert result.rank.deficit == deficit
     assert words in result.rank.explanation
@@ -41,7 +42,7 @@ def test_the_structural_deficit_is_found_and_named(checkpoints, family, dtype, d
 
 
 def test_a_normalised_embedding_has_one_dimension_less_and_no_radial_gain(checkpoints):
-    encoder = vitequiv.load_encoder("tiny-clip", dtype=torch.float64)
+    encoder = loaded("tiny-clip", dtype=torch.float64)
     x = pixels(encoder)
 
     class Normalised:
@@ -60,7 +61,7 @@ def test_a_normalised_embedding_has_one_dimension_less_and_no_radial_gain(checkp
 
 
 def test_full_and_topk_agree_and_certify_themselves():
-    encoder = vitequiv.load_encoder("tiny-clip", dtype=torch.float64)
+    encoder = loaded("tiny-clip", dtype=torch.float64)
     x = pixels(encoder, 2)
     full = vitequiv.jacobian(encoder, x)
     top = vitequiv.jacobian(encoder, x, "topk", k=5, tolerance=1e-6)
@@ -81,7 +82,7 @@ def test_full_and_topk_agree_and_certify_themselves():
 
 
 def test_the_observers_are_told():
-    encoder = vitequiv.load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     expected, rows = [], []
     vitequiv.jacobian(
         encoder, pixels(encoder), before=expected.append, observe=lambda done, total: rows.append((done, total))
@@ -115,7 +116,7 @@ def test_free_memory_is_known_here():
     ],
 )
 def test_misuse(arguments, message):
-    encoder = vitequiv.load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     with pytest.raises(ValueError, match=message):
         vitequiv.jacobian(encoder, pixels(encoder), **arguments)
 
@@ -124,7 +125,7 @@ class Behaving:
     """tiny-clip with another map in place of its own."""
 
     def __init__(self, embed, dtype=torch.float64):
-        self._encoder = vitequiv.load_encoder("tiny-clip", dtype=dtype)
+        self._encoder = loaded("tiny-clip", dtype=dtype)
         self._map = embed
 
     def __getattr__(self, name):
@@ -181,14 +182,14 @@ def test_nan_is_one_sentence(method, fault):
 
 
 def test_bfloat16_is_refused():
-    encoder = vitequiv.load_encoder("tiny-clip", dtype=torch.bfloat16)
+    encoder = loaded("tiny-clip", dtype=torch.bfloat16)
     for call in (vitequiv.jacobian, vitequiv.ldlc):
         with pytest.raises(ValueError, match="float32 or float64"):
             call(encoder, pixels(encoder))
 
 
 def test_memory_for_the_directions_of_ldlc_is_asked_for_first(monkeypatch):
-    encoder = vitequiv.load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     monkeypatch.setattr(budget, "free_bytes", lambda device: 2**30)
     with pytest.raises(ResourceError, match="GiB are free"):
         vitequiv.ldlc(encoder, pixels(encoder), count=10_000, measured=10_000)

@@ -7,6 +7,7 @@ import torch
 
 import vitequiv
 from tests.geometry.maps import image, with_singular_values
+from tests.loaded import loaded
 from vitequiv.errors import PluginError
 from vitequiv.geometry.groups import AtImage, draw, find_directions
 from vitequiv.geometry.named import NamedDirections
@@ -68,7 +69,7 @@ def test_float32_is_made_exact(point):
 
 @pytest.fixture(scope="module")
 def encoder():
-    return vitequiv.load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 OPTIONS = {"count": 6, "measured": 3, "along": 1, "epsilon": 0.1}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.geometry.maps import M, curved, image, linear, orthonormal, reference, with_singular_values
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.errors import ModelError
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.geometry.rows import dense
@@ -47,7 +47,7 @@ def test_passes_are_counted():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_adjoint_identity_and_dense_rows_in_every_family(checkpoints, family):
-    encoder = load_encoder(checkpoints[family], dtype=torch.float64)
+    encoder = loaded(checkpoints[family], dtype=torch.float64)
     height, width = encoder.input_size
     generator = torch.Generator().manual_seed(3)
     pixels = torch.rand((3, height, width), generator=generator, dtype=torch.float64)
@@ -65,7 +65,7 @@ def test_adjoint_identity_and_dense_rows_in_every_family(checkpoints, family):
 
 def test_the_attention_setting_is_put_back(checkpoints):
     before = (torch.backends.cuda.flash_sdp_enabled(), torch.backends.mha.get_fastpath_enabled())
-    Jacobian(load_encoder(checkpoints["clip"]).embed, torch.rand(3, 32, 32))
+    Jacobian(loaded(checkpoints["clip"]).embed, torch.rand(3, 32, 32))
     assert (torch.backends.cuda.flash_sdp_enabled(), torch.backends.mha.get_fastpath_enabled()) == before
 
 

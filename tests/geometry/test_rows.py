@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.geometry.maps import curved, image, reference
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.geometry import rows
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.geometry.rows import chunk_rows, dense
@@ -27,7 +27,7 @@ def test_any_chunk_gives_the_same_rows_for_the_same_passes(chunk):
 
 @pytest.mark.parametrize("family", ["clip", "clip-resnet", "beit", "swin", "deit", "vitmae", "vitmsn", "timm"])
 def test_every_family_has_batching_rules(checkpoints, family):
-    encoder = load_encoder(checkpoints[family], dtype=torch.float64)
+    encoder = loaded(checkpoints[family], dtype=torch.float64)
     pixels = torch.rand((3, *encoder.input_size), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     jacobian = Jacobian(encoder.embed, pixels)
     one_by_one = dense(jacobian, chunk=1)

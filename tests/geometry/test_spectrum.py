@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.geometry.maps import M, image, linear, reference, with_singular_values
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.geometry.lanczos import top_triplets
 from vitequiv.geometry.operator import Jacobian
 from vitequiv.geometry.rows import dense
@@ -77,7 +77,7 @@ FAMILIES = ["clip", "clip-resnet", "hf-clip", "beit", "swin", "deit", "vitmae", 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_against_the_dense_svd_in_float64(checkpoints, family):
-    encoder = load_encoder(checkpoints[family], dtype=torch.float64)
+    encoder = loaded(checkpoints[family], dtype=torch.float64)
     pixels = torch.rand((3, *encoder.input_size), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     known = torch.linalg.svdvals(reference(encoder.embed, pixels))
     found = spectrum(dense(Jacobian(encoder.embed, pixels)))
@@ -158,7 +158,7 @@ def test_more_triplets_than_there_are_are_refused(count):
 
 
 def test_lanczos_ends_where_rounding_does():
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     pixels = torch.rand((3, *encoder.input_size), generator=torch.Generator().manual_seed(0))
     found = top_triplets(Jacobian(encoder.embed, pixels), 4, tolerance=1e-12)
     assert not found.converged

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from tests.hostile.tricks import CANARY
 from vitequiv.encoders.load import load_encoder
 from vitequiv.errors import ExitCode, ModelError
 
-SECONDS = 20
-"""Of this process: the machine may be busy with others."""
 GROWTH = 1 << 20
 """KiB that a trick may take at its height; the imports of the libraries may be in it."""
 
@@ -91,7 +88,7 @@ def test_trick(name, tmp_path, opened, honest):
     spec = trick.make(tmp_path)
     opened.found.clear()
     opened.watching = tmp_path / "elsewhere"
-    height, started = Height(), time.process_time()
+    height = Height()
     try:
         if trick.text or trick.refused is None:
             encoder = load_encoder(spec)
@@ -109,7 +106,6 @@ def test_trick(name, tmp_path, opened, honest):
         opened.watching = None
     assert not (tmp_path / CANARY).exists()
     assert opened.found == []
-    assert time.process_time() - started < SECONDS
     assert height.grown() < GROWTH
 
 

@@ -160,23 +160,23 @@ def test_huge_files_are_not_read(tmp_path: Path) -> None:
     assert "has 1,099,511,627,776 bytes" in _refusal(path)
 
 
-def test_a_bomb_costs_neither_time_nor_memory(tmp_path: Path) -> None:
+def test_a_bomb_is_not_decoded_and_costs_no_memory(tmp_path: Path) -> None:
     row = b"\0" + bytes(30000)
     path = tmp_path / "bomb.png"
     path.write_bytes(png(10000, 10000, pixels=row * 10000))
     code = (
-        "import resource, sys, time; from PIL import Image; from vitequiv.images.decode import load_image\n"
+        "import resource, sys; from PIL import Image, ImageFile; from vitequiv.images.decode import load_image\n"
         "Image.init()\n"
+        "ImageFile.ImageFile.load = lambda image: print('decoded')\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "before, start = peak(), time.monotonic()\n"
+        "before = peak()\n"
         "try: load_image(sys.argv[1])\n"
-        "except Exception as error: print(type(error).__name__, peak() - before, time.monotonic() - start)"
+        "except Exception as error: print(type(error).__name__, peak() - before)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    name, kibibytes, seconds = done.stdout.split()
+    name, kibibytes = done.stdout.split()
     assert name == "ImageError"
     assert int(kibibytes) < 20_000  # decoded it would be 300 MB
-    assert float(seconds) < 1.0
 
 
 def test_the_limit_holds_when_pillows_own_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

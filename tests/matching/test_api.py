@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import vitequiv
+from tests.loaded import loaded
 from vitequiv.matching.perturbation import measure_perturbation
 from vitequiv.matching.solvers.polyak import Polyak
 from vitequiv.tiny.scenes import Split, sample, scene_rng
@@ -15,7 +16,7 @@ from vitequiv.tiny.scenes import Split, sample, scene_rng
 
 @pytest.fixture(scope="module")
 def encoder():
-    return vitequiv.load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 def images(count: int, seed: int) -> torch.Tensor:

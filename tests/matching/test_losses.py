@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import vitequiv
+from tests.loaded import loaded
 from tests.matching.maps import DIM, Counting, curved, random_images
 from tests.matching.test_api import images
 from vitequiv.matching.goal import Goal
@@ -112,7 +113,7 @@ def test_a_zero_embedding_has_no_direction_and_moves_nothing():
 
 @pytest.fixture(scope="module")
 def encoder():
-    return vitequiv.load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 @pytest.mark.parametrize("loss", list(LossName))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import vitequiv
+from tests.loaded import loaded
 from tests.matching.test_api import images
 from tests.runs.test_seen import Counting
 from vitequiv.encoders.base import VisionTower
@@ -17,7 +18,7 @@ from vitequiv.matching.progress import Progress
 @pytest.fixture(scope="module")
 def encoder():
     # float64: sums of another order differ by 1e-15 or so, and no optimisation here magnifies that to 1e-8
-    return vitequiv.load_encoder("tiny-clip", dtype=torch.float64)
+    return loaded("tiny-clip", dtype=torch.float64)
 
 
 def same(found, expected, tolerance=1e-8):
@@ -67,7 +68,7 @@ def test_embeddings_pair_in_the_same_ways(encoder, singles):
     ("sources", "targets", "options"), [(1, 4, {}), (4, 1, {}), (3, 3, {}), (2, 3, {"all_pairs": True})]
 )
 def test_each_target_is_embedded_once(sources, targets, options, batch_size):
-    encoder = vitequiv.load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     counting = Counting(encoder.tower.module)
     counted = replace(encoder, tower=VisionTower(counting, encoder.preprocessing))
     results = vitequiv.match(

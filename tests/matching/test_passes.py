@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.match import measure
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.images.decode import load_image
 from vitequiv.matching.names import DEFAULT_SOLVER
 from vitequiv.matching.solvers import make_solver
@@ -21,7 +21,7 @@ PHOTOS = Path(__file__).parents[2] / "examples/photos"
 @pytest.mark.parametrize("spec", ["tiny-clip", "tiny-beit"])
 @pytest.mark.parametrize(("source", "target"), [("cat.png", "coffee.png"), ("coffee.png", "cat.png")])
 def test_the_default_solver_is_fast_and_its_change_small(spec, source, target):
-    encoder = load_encoder(spec)
+    encoder = loaded(spec)
     x, t = (encoder.preprocess(load_image(PHOTOS / name).image)[None] for name in (source, target))
     found = measure(encoder, x, t, make_solver(DEFAULT_SOLVER), 150)
     small_steps = measure(encoder, x, t, make_solver("gd", 1e-3), 1500)

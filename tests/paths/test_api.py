@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import vitequiv
+from tests.loaded import loaded
 from vitequiv.results.names import PathKind
 from vitequiv.results.status import Status
 from vitequiv.tiny.scenes import Split, sample, scene_rng
@@ -13,7 +14,7 @@ from vitequiv.tiny.scenes import Split, sample, scene_rng
 
 @pytest.fixture(scope="module")
 def encoder():
-    return vitequiv.load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 @pytest.fixture(scope="module")

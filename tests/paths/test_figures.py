@@ -10,14 +10,17 @@ import torch
 from PIL import Image
 
 import vitequiv
+from tests.loaded import loaded
 from vitequiv.paths.named import NamedPath
 from vitequiv.plots.frames import BAR, BLUE, evenly, path_gif, strip_png
 from vitequiv.plots.paths import curve_png
 
+pytestmark = pytest.mark.draws
+
 
 @pytest.fixture(scope="module")
 def results():
-    encoder = vitequiv.load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     start, end = torch.rand((2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     found = {
         "linear": vitequiv.interpolate(encoder, start, end, path="linear", steps=9),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import vitequiv
+from tests.loaded import loaded
 from vitequiv.errors import PluginError
 from vitequiv.paths.named import NamedPath
 from vitequiv.paths.registered import registered_path
@@ -128,7 +129,7 @@ def test_an_embedding_that_is_not_finite_ends_it():
 
 @pytest.fixture(scope="module")
 def encoder():
-    return vitequiv.load_encoder("tiny-clip")
+    return loaded("tiny-clip")
 
 
 @pytest.fixture(scope="module")

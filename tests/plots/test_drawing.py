@@ -13,10 +13,12 @@ from PIL import Image
 
 from vitequiv.plots.drawing import figure_png
 
+pytestmark = pytest.mark.draws
+
 TITLES = {
     "plain": "cat — tiny-clip",
     "long": "x" * 80 + "_to_" + "y" * 80 + " — tiny-clip",
-    "wide": "日" * 60 + " — tiny-clip",
+    "wide": "日" * 120 + " — tiny-clip",
     "scripts": "日本語 العربية עברית हिन्दी \U0001f600 \udcff — tiny-clip".encode("utf-8", "replace").decode(),
     "mathematics": "$x^{2$ $\\bad$ — tiny-clip",
 }

@@ -138,6 +138,7 @@ def test_an_old_figure_does_not_stand_for_a_new_one(run, tmp_path, monkeypatch):
     assert not (tmp_path / "out/cat_to_coffee/trajectory.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["directory", "MATPLOTLIBRC", "MPLCONFIGDIR"])
 @pytest.mark.parametrize("content", [RC.encode(), b"\xff\xfe\0bad"], ids=["hostile", "no text"])
 def test_a_matplotlibrc_changes_nothing(tmp_path, place, content):

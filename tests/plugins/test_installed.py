@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.plugins.conftest import ROOT, Environment
 
+pytestmark = pytest.mark.slow
 PLUGINS = {"phash": "vitequiv-template", "imagebind": "vitequiv-imagebind"}
 METHODS = {"momentum": "solver", "pixels": "group of directions", "wipe": "path"}
 ALL = (*PLUGINS.values(), "vitequiv-methods")

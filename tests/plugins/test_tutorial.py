@@ -36,6 +36,7 @@ def test_the_other_hooks_are_shown_as_the_template_has_them():
 
 
 @pytest.mark.slow
+@pytest.mark.needs_program("bash")
 def test_following_it(environment, tmp_path):
     before = environment.files()
     for name, text in FILES.items():

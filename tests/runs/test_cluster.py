@@ -114,6 +114,7 @@ def task_of(results: dict[str, Found]) -> Task[Thing, str, Found]:
     return replace(prepared_task, compute=compute, write=write)
 
 
+@pytest.mark.slow
 def test_items_come_back_in_order_from_both_workers(pool, encoder, folder):
     results: dict[str, Found] = {}
     shelf, items = Shelf(), [Thing("meet-1"), Thing("i"), Thing("meet-2"), *things(20)]
@@ -132,6 +133,7 @@ def test_items_come_back_in_order_from_both_workers(pool, encoder, folder):
         embedding.zero_()  # what arrives may be written to
 
 
+@pytest.mark.slow
 def test_a_dead_worker_costs_no_item_and_a_deadly_item_fails_alone(pool, folder):
     names = ["a", "once", "b", "killer", "c", "raises", "d", "refused", "e", "f", "g", "h"]
     envelopes = list(run_items(map(Thing, names), task_of({}), batch_size=2, computer=pool))
@@ -145,6 +147,7 @@ def test_a_dead_worker_costs_no_item_and_a_deadly_item_fails_alone(pool, folder)
     }
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_sent_is_a_sentence(pool, encoder):
     module = torch.nn.Sequential(encoder.tower.module)
     module.handle = threading.Lock()  # what no pickle takes

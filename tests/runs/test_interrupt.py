@@ -26,13 +26,14 @@ def drop():
 began = time.monotonic()
 def work():
     drop()
+    print("dropped")
     while time.monotonic() - began < 20:
         time.sleep(0.01)
 try:
     {work}
 except Interrupted:
     seen()
-    print(f"{{time.monotonic() - began:.2f}}")
+    print("again")
     time.sleep(1.2)  # it does not come a third time
 """
 
@@ -47,7 +48,7 @@ def test_it_comes_again_and_nothing_else_is_said(number, work):
         capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert 0.3 < float(done.stdout) < 5
+    assert done.stdout.split() == ["dropped", "again"]
 
 
 def test_other_exceptions_that_are_dropped_are_still_told():
@@ -67,6 +68,7 @@ del thing
     assert "ZeroDivisionError" in done.stderr
 
 
+@pytest.mark.slow
 def test_between_the_batches_of_an_item_an_interrupt_is_asked_for(tmp_path):
     """Dropped in the first of twelve batches, with the alarm switched off: the second is not begun."""
     program = """

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load
 
+from tests.loaded import loaded
 from tests.runs.test_match import Faulty, scenes
-from vitequiv import load_encoder
 from vitequiv.encoders.base import Encoder, VisionTower
 from vitequiv.errors import UsageError, VitequivError
 from vitequiv.images.save import save_tensors
@@ -47,7 +47,7 @@ class Counting(torch.nn.Module):
 
 @pytest.fixture
 def encoder() -> Encoder:
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     tower = encoder.tower
     text = replace(tower.text, module=Counting(tower.text.module))
     return replace(encoder, tower=VisionTower(Counting(tower.module), tower.preprocessing, text=text))
@@ -162,7 +162,7 @@ def test_what_there_is_no_room_for_is_made_again(encoder, decoded, scenes, image
     ],
 )
 def test_a_target_that_the_network_cannot_stand(scenes, tmp_path, fault, error, message):
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     broken = replace(encoder, tower=VisionTower(Faulty(encoder.tower.module, fault), encoder.preprocessing))
     with pytest.raises(error, match=message):
         Seen(broken).target(scenes[1])

@@ -39,7 +39,7 @@ class Job:
     """What is run; each field is one that decides what comes out."""
 
     paths: tuple[Path, ...]
-    cosine: float = 0.6
+    cosine: float = 0.45
     choice: ClassifierChoice = LABELS
     skip: int = 0
     folder: str | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from vitequiv import load_encoder
+from tests.loaded import loaded
 from vitequiv.encoders.official import OfficialProcessor
 from vitequiv.errors import ModelError
 from vitequiv.matching.goal import Goal
@@ -33,7 +33,7 @@ def pair(tmp_path) -> Pair:
 
 
 def envelope_of(tmp_path: Path, pair: Pair, process, goal: Goal, space: SpaceName = SpaceName.MODEL):
-    encoder = load_encoder("tiny-clip")
+    encoder = loaded("tiny-clip")
     processor = OfficialProcessor("Theirs", "library", "pil", lambda image: process(encoder, image))
     encoder = replace(encoder, tower=replace(encoder.tower, processors=lambda: (processor,)))
     out = RunDirectory(tmp_path / "out", "match")

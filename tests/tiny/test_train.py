@@ -16,6 +16,7 @@ from vitequiv.tiny.train import contrastive_loss, train
 COMMAND = [sys.executable, "-m", "vitequiv.tiny.train", "--steps", "2", "--threads", "1", "--scenes", "64"]
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss() -> None:
     _, losses = train(seed=0, steps=48)
     # These steps are batches of colours and shapes, all classes once; chance is log 64 = 4.16.
@@ -24,6 +25,7 @@ def test_a_few_steps_lower_the_loss() -> None:
     assert after < before - 0.3
 
 
+@pytest.mark.slow
 def test_the_command_writes_loadable_files_and_repeats_itself_bit_for_bit(tmp_path: Path) -> None:
     for name in ("first", "second"):
         done = subprocess.run(

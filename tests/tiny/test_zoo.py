@@ -14,6 +14,7 @@ import transformers
 from PIL import Image
 
 import vitequiv
+from tests.loaded import loaded
 from vitequiv.errors import ModelError
 from vitequiv.tiny.scenes import Split
 from vitequiv.tiny.zoo.architectures import ARCHITECTURES, class_names
@@ -85,7 +86,7 @@ class TestPackaged:
         assert f"--steps {record(family)['steps']}" in card
 
     def test_the_embedding_is_the_official_one(self, family: str, held_out: Bank) -> None:
-        encoder = vitequiv.load_encoder(f"tiny-{family}")
+        encoder = loaded(f"tiny-{family}")
         pixels = as_images(held_out.images[:4]).float() / 255
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in _normalisation(family))
         normalised = (pixels - mean) / std
@@ -96,7 +97,7 @@ class TestPackaged:
         torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
 
     def test_the_processor_is_the_official_one(self, family: str) -> None:
-        encoder = vitequiv.load_encoder(f"tiny-{family}")
+        encoder = loaded(f"tiny-{family}")
         image = Image.fromarray(render_bank(Split.HELD_OUT, 3, 1).images[0]).resize((90, 75))
         processor = transformers.AutoImageProcessor.from_pretrained(ZOO / family, backend="pil")
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in _normalisation(family))
@@ -137,7 +138,7 @@ def _official_embedding(family: str, pixels: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("family", SUPERVISED)
 def test_the_head_names_held_out_scenes(family: str, held_out: Bank) -> None:
-    encoder = vitequiv.load_encoder(f"tiny-{family}")
+    encoder = loaded(f"tiny-{family}")
     assert encoder.labels == class_names()
     pixels = as_images(held_out.images).float() / 255
     with torch.no_grad():
@@ -150,7 +151,7 @@ def test_the_head_names_held_out_scenes(family: str, held_out: Bank) -> None:
 
 @pytest.mark.parametrize("family", SELF_SUPERVISED)
 def test_a_probe_reads_held_out_scenes(family: str, held_out: Bank) -> None:
-    encoder = vitequiv.load_encoder(f"tiny-{family}")
+    encoder = loaded(f"tiny-{family}")
     fitted_on = render_bank(Split.TRAINING, 9, 1280)
 
     def embed(part: Bank) -> torch.Tensor:

@@ -1,6 +1,6 @@
-"""The `vitequiv` of the pages' commands: the real command line, forked from a process that has torch loaded already.
+"""A `vitequiv` that starts in milliseconds: the real command line, forked from a process that has torch loaded already.
 
-A page makes dozens of calls, and four fifths of each would be imports. `python -m tests.docs.preloaded SOCKET` imports
+A page makes dozens of calls, and four fifths of each would be imports. `python -m tests.preloaded SOCKET` imports
 once and forks for each call; the file that `install` writes, first on the path as `vitequiv`, hands its arguments,
 environment, directory and three streams over, and leaves with the exit code that comes back.
 """
@@ -44,9 +44,7 @@ def installed(folder: Path) -> Iterator[Path]:
     client.parent.mkdir()
     client.write_text(CLIENT.format(python=sys.executable, address=str(address)))
     client.chmod(client.stat().st_mode | stat.S_IXUSR)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.docs.preloaded", str(address)], cwd=Path(__file__).parents[2]
-    )
+    server = subprocess.Popen([sys.executable, "-m", "tests.preloaded", str(address)], cwd=Path(__file__).parents[1])
     try:
         while not address.exists():
             assert server.poll() is None, "the server ended"
