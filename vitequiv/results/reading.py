@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vitequiv.files.links import leads_inside
 from vitequiv.files.reading import read_json
 from vitequiv.results.envelope import Envelope
 from vitequiv.results.versions import require_schema
@@ -45,10 +46,6 @@ def artifact(folder: Path, name: object) -> Path:
     if not isinstance(name, str) or name in {"", ".", ".."} or Path(name).name != name or "\0" in name:
         raise ValueError(f"its JSON names {name!r}, which is no file of its folder")
     path = folder / name
-    try:
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # links in a circle
-        inside = False
-    if not inside:
+    if not leads_inside(path, folder):
         raise ValueError(f"its {name} is a link that leads out of its folder")
     return path

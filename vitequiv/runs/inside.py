@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from vitequiv.errors import OutputError
+from vitequiv.files.links import leads_inside
 from vitequiv.images.naming import shown
 
 
@@ -37,11 +38,7 @@ def require_inside(folder: Path, root: Path) -> None:
     Raises:
         OutputError: If it does.
     """
-    try:
-        inside = folder.resolve().is_relative_to(root.resolve())
-    except RuntimeError:  # links in a circle
-        inside = False
-    if not inside:
+    if not leads_inside(folder, root):
         raise OutputError(
             f"{shown(folder)} is a link that leads out of the run's directory: remove it or choose another --out."
         )
@@ -57,10 +54,7 @@ def is_inside(path: Path, root: Path) -> bool:
     Returns:
         The answer.
     """
-    try:
-        return not path.is_symlink() and path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError, ValueError):  # links in a circle
-        return False
+    return not path.is_symlink() and leads_inside(path, root)
 
 
 def require_own_file(path: Path) -> None:
