@@ -13,7 +13,7 @@ setup: ## make .venv with vitequiv (editable) and all tools
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --editable '.[dev]'
 
-test: ## the fast tests, in minutes
+test: ## the fast tests, about ten minutes on two cores
 	$(PYTHON) -m pytest -n auto -m 'not slow'
 
 test-all: ## every test, as .ci/run does
